@@ -1,0 +1,101 @@
+package process
+
+import (
+	"reflect"
+	"strconv"
+	"testing"
+)
+
+func TestTableCarriesEverything(t *testing.T) {
+	s := newStory(t, roomy)
+	s.run("init", "a")
+	s.fork("a", "b")
+	s.hear(s.k.exec(s.proc("b"), Image{
+		Filename: "./run", Executable: "/usr/bin/python3", WorkingDirectory: "/srv",
+		Args: "python3\x00./run\x00--fast", ArgsCount: 3, ArgsCut: true, PathCut: true,
+	}))
+	s.exit("a") // b now has another parent
+	s.hear(s.k.exit(s.proc("b"), 9|0x80))
+
+	want := &Lifetime{
+		ID: s.proc("b").id, Parent: s.proc("a").id, Root: s.proc("a").id,
+		Context:    SpanContext{testIDs.TraceID(s.proc("a").id), testIDs.SpanID(s.proc("b").id)},
+		ParentSpan: testIDs.SpanID(s.proc("a").id),
+		ParentPID:  s.proc("a").id.PID,
+		Start:      s.proc("b").execs[0].at, End: s.proc("b").end, Comm: "run",
+		Image: Image{
+			Filename: "./run", Executable: "/usr/bin/python3", WorkingDirectory: "/srv",
+			Args: "python3\x00./run\x00--fast", ArgsCount: 3, ArgsCut: true, PathCut: true,
+		},
+		Status: 9 | 0x80,
+	}
+	if got := s.got[1]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n\t%+v\nwant\n\t%+v", got, want)
+	}
+}
+
+func TestTableReexec(t *testing.T) {
+	s := newStory(t, roomy)
+	s.run("init", "parent")
+	s.fork("parent", "a")
+	s.execFile("a", "/bin/sh")
+	first := s.last
+	s.execFile("a", "/bin/env")
+	second := s.last
+	s.exit("parent")
+	s.execFile("a", "/bin/make")
+	third := s.last
+	s.exit("a")
+
+	if len(s.got) != 2 {
+		t.Fatalf("%d lifetimes, want those of parent and a", len(s.got))
+	}
+	got := s.got[1]
+	want := []Reexec{
+		{At: second.At, From: "/bin/sh", To: second.Image},
+		{At: third.At, From: "/bin/env", To: third.Image},
+	}
+	if !reflect.DeepEqual(got.Reexecs, want) {
+		t.Errorf("re-execs\n\t%+v\nwant\n\t%+v", got.Reexecs, want)
+	}
+	if got.Start != first.At {
+		t.Errorf("start %d, want that of the first exec, %d", got.Start, first.At)
+	}
+	if got.Image != third.Image {
+		t.Errorf("image %+v, want the last, %+v", got.Image, third.Image)
+	}
+	if got.ParentPID != 1 {
+		t.Errorf("parent pid %d, want that of the parent at the last exec, 1", got.ParentPID)
+	}
+}
+
+func TestTableDropsReexecs(t *testing.T) {
+	for _, tc := range []struct{ execs, kept, dropped int }{
+		{1, 0, 0},
+		{2, 1, 0},
+		{129, 128, 0},
+		{130, 128, 1},
+		{1000, 128, 871},
+	} {
+		t.Run(strconv.Itoa(tc.execs), func(t *testing.T) {
+			s := newStory(t, roomy)
+			s.fork("init", "a")
+			for i := range tc.execs {
+				s.execFile("a", "/bin/"+strconv.Itoa(i))
+			}
+			s.exit("a")
+			got := s.got[0]
+			if len(got.Reexecs) != tc.kept || got.ReexecsDropped != tc.dropped {
+				t.Errorf("%d kept, %d dropped; want %d and %d", len(got.Reexecs), got.ReexecsDropped, tc.kept, tc.dropped)
+			}
+			if want := strconv.Itoa(tc.execs - 1); got.Name() != want {
+				t.Errorf("name %q, want that of the last exec, %q", got.Name(), want)
+			}
+			for i, r := range got.Reexecs {
+				if r.From != "/bin/"+strconv.Itoa(i) || r.To.Executable != "/bin/"+strconv.Itoa(i+1) {
+					t.Fatalf("re-exec %d is from %s to %s", i, r.From, r.To.Executable)
+				}
+			}
+		})
+	}
+}
