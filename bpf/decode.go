@@ -1,0 +1,226 @@
+package bpf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/procspan/procspan/process"
+)
+
+// ErrMalformed says that a record was not as wire.h has it, and was left out.
+var ErrMalformed = errors.New("malformed record")
+
+// decoder turns ring records into events. It remembers the few task names
+// there are, so that a name costs no allocation.
+type decoder struct {
+	comms    map[[16]int8]string
+	pageSize uint64
+}
+
+// maxComms bounds the names remembered; beyond, they are forgotten and
+// gathered anew.
+const maxComms = 4096
+
+func newDecoder() *decoder {
+	return &decoder{comms: make(map[[16]int8]string), pageSize: uint64(os.Getpagesize())}
+}
+
+// decode fills ev from one record. It writes to raw, and keeps none of it.
+func (d *decoder) decode(raw []byte, ev *process.Event) error {
+	header, _, ok := view[procspanWireHeader](raw)
+	if !ok {
+		return fmt.Errorf("%w: %d bytes are too few for a header", ErrMalformed, len(raw))
+	}
+	*ev = process.Event{
+		At:     header.At,
+		ID:     process.ID{PID: header.Pid, Start: header.Start},
+		Parent: process.ID{PID: header.ParentPid, Start: header.ParentStart},
+		Comm:   d.comm(header.Comm),
+		ExecID: header.ExecId,
+	}
+	switch procspanWireKind(header.Kind) {
+	case procspanWireKindWIRE_FORK:
+		fork, _, ok := view[procspanWireFork](raw)
+		if !ok {
+			return fmt.Errorf("%w: %d bytes are too few for a fork", ErrMalformed, len(raw))
+		}
+		ev.Kind = process.Fork
+		ev.Groups = groups(&fork.Groups)
+		return nil
+	case procspanWireKindWIRE_EXEC:
+		ev.Kind = process.Exec
+		return decodeExec(raw, ev)
+	case procspanWireKindWIRE_EXIT:
+		exit, _, ok := view[procspanWireExit](raw)
+		if !ok {
+			return fmt.Errorf("%w: %d bytes are too few for an exit", ErrMalformed, len(raw))
+		}
+		ev.Kind = process.Exit
+		ev.Execed = header.Flags&uint32(procspanWireFlagWIRE_EXECED) != 0
+		ev.Status = process.Status(exit.Status)
+		ev.Usage = d.usage(&exit.Usage)
+		ev.Killer = process.Killer{
+			ID:   process.ID{PID: exit.KillerPid, Start: exit.KillerStart},
+			Comm: d.comm(exit.KillerComm),
+		}
+		if header.Flags&uint32(procspanWireFlagWIRE_OOM_KILLED) != 0 {
+			ev.OOM = process.OOM{Killed: true, Limit: exit.OomLimit * d.pageSize}
+		}
+		return nil
+	case procspanWireKindWIRE_NAME:
+		name, path, ok := view[procspanWireName](raw)
+		if !ok {
+			return fmt.Errorf("%w: %d bytes are too few for a name", ErrMalformed, len(raw))
+		}
+		if uint64(name.PathLen) > uint64(len(path)) {
+			return fmt.Errorf("%w: the path of a cgroup has %d bytes, but %d are left", ErrMalformed, name.PathLen, len(path))
+		}
+		path = path[:name.PathLen]
+		straightenPath(path)
+		ev.Kind, ev.CgroupID, ev.CgroupPath = process.Named, name.Cgroup, string(path)
+		if ev.CgroupPath == "" {
+			ev.CgroupPath = "/"
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: unknown kind %d", ErrMalformed, header.Kind)
+}
+
+func decodeExec(raw []byte, ev *process.Event) error {
+	exec, data, ok := view[procspanWireExec](raw)
+	if !ok {
+		return fmt.Errorf("%w: %d bytes are too few for an exec", ErrMalformed, len(raw))
+	}
+	has := func(flag procspanWireFlag) bool { return exec.Header.Flags&uint32(flag) != 0 }
+	var parts [5][]byte
+	for i, n := range [5]uint32{exec.FilenameLen, exec.ExecutableLen, exec.CwdLen, exec.ArgsLen, exec.EnvLen} {
+		if uint64(n) > uint64(len(data)) {
+			return fmt.Errorf("%w: part %d of an exec has %d bytes, but %d are left", ErrMalformed, i, n, len(data))
+		}
+		parts[i], data = data[:n], data[n:]
+	}
+	filename, executable, cwd, args, environment := parts[0], parts[1], parts[2], parts[3], parts[4]
+	straightenPath(executable)
+	straightenPath(cwd)
+
+	// One allocation holds all strings of the record.
+	all := string(raw[int(unsafe.Sizeof(*exec)):])
+	cut := func(part []byte) string {
+		s := all[:len(part)]
+		all = all[len(part):]
+		return s
+	}
+	image := process.Image{
+		Filename:         cut(filename),
+		Executable:       cut(executable),
+		WorkingDirectory: cut(cwd),
+		Args:             cut(args),
+		ArgsCount:        int(exec.Argc),
+		ArgsCut:          has(procspanWireFlagWIRE_ARGS_CUT),
+		Environment:      cut(environment),
+		EnvironmentCut:   has(procspanWireFlagWIRE_ENV_CUT),
+		PathCut:          has(procspanWireFlagWIRE_PATH_CUT),
+	}
+	if n := len(image.Filename); n > 0 && image.Filename[n-1] == 0 {
+		image.Filename = image.Filename[:n-1]
+	}
+	if has(procspanWireFlagWIRE_EXE_DELETED) {
+		image.Executable += " (deleted)"
+	}
+	if has(procspanWireFlagWIRE_CWD_DELETED) {
+		image.WorkingDirectory += " (deleted)"
+	}
+	ev.Groups = groups(&exec.Groups)
+	ev.Credentials, ev.VPID = credentials(&exec.Credentials), exec.Credentials.Vpid
+	ev.FirstExec = has(procspanWireFlagWIRE_FIRST_EXEC)
+	ev.Image = image
+	return nil
+}
+
+func groups(g *procspanWireGroups) process.Groups {
+	return process.Groups{
+		Session:  g.Session,
+		Group:    g.Group,
+		Terminal: g.Terminal,
+		Cgroup:   process.Cgroup{V2: g.CgroupV2, V1: g.CgroupV1},
+	}
+}
+
+func credentials(c *procspanWireCredentials) process.Credentials {
+	return process.Credentials{
+		RealUser: c.RealUser, EffectiveUser: c.EffectiveUser, SavedUser: c.SavedUser,
+		RealGroup: c.RealGroup, EffectiveGroup: c.EffectiveGroup, SavedGroup: c.SavedGroup,
+	}
+}
+
+func (d *decoder) usage(u *procspanWireUsage) process.Usage {
+	user, system := adjustTime(u.Utime, u.Stime, u.Runtime)
+	return process.Usage{
+		UserTime: user, SystemTime: system,
+		PeakRSS:     u.Maxrss * d.pageSize,
+		MinorFaults: u.MinFlt, MajorFaults: u.MajFlt,
+		Voluntary: u.Nvcsw, Involuntary: u.Nivcsw,
+		ReadBytes: u.ReadBytes, WriteBytes: u.WriteBytes,
+		ReadChars: u.Rchar, WriteChars: u.Wchar,
+	}
+}
+
+// adjustTime divides what the scheduler measured as the ticks were divided: they
+// hit user and kernel mode fairly, but a process seldom (cputime_adjust, which is
+// behind wait4).
+func adjustTime(utime, stime, runtime uint64) (user, system time.Duration) {
+	var share float64 // of the system
+	if stime > 0 {
+		share = float64(stime) / (float64(stime) + float64(utime))
+	}
+	system = time.Duration(float64(runtime) * share)
+	return time.Duration(runtime) - system, system
+}
+
+// straightenPath turns a path from the kernel's order in place: "ls\0bin\0usr\0"
+// becomes "/usr/bin/ls".
+func straightenPath(p []byte) {
+	slices.Reverse(p)
+	for rest := p; len(rest) > 0; {
+		// rest begins with the NUL that ended a component.
+		rest[0] = '/'
+		rest = rest[1:]
+		end := bytes.IndexByte(rest, 0)
+		if end < 0 {
+			end = len(rest)
+		}
+		slices.Reverse(rest[:end])
+		rest = rest[end:]
+	}
+}
+
+func (d *decoder) comm(raw [16]int8) string {
+	if s, ok := d.comms[raw]; ok {
+		return s
+	}
+	if len(d.comms) >= maxComms {
+		clear(d.comms)
+	}
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&raw[0])), len(raw))
+	if end := bytes.IndexByte(b, 0); end >= 0 {
+		b = b[:end]
+	}
+	s := string(b)
+	d.comms[raw] = s
+	return s
+}
+
+// view returns the T that raw begins with, and what follows it; ok is false
+// when raw is too short. T must hold no pointers.
+func view[T any](raw []byte) (v *T, rest []byte, ok bool) {
+	size := int(unsafe.Sizeof(*v))
+	if len(raw) < size {
+		return nil, nil, false
+	}
+	return (*T)(unsafe.Pointer(unsafe.SliceData(raw))), raw[size:], true
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The search for environment variables. Its functions are not static: the
+ * verifier then takes each on its own, once, for any argument, and not again for
+ * each iteration of the loops it is called in.
+ */
+#ifndef PROCSPAN_ENVIRONMENT_H
+#define PROCSPAN_ENVIRONMENT_H
+
+/* Bounds of the search. */
+#define VARIABLES_MAX 16
+#define CHUNK	      2048
+#define CHUNKS_MAX    1024
+
+/* The variables looked for, each as "NAME=". */
+const volatile char variables[VARIABLES_MAX][VARIABLE_NAME_MAX + 1] = {};
+const volatile __u32 variables_count = 0;
+const volatile __u64 variables_first = 0; /* bit c % 64 is set where a name begins with c */
+
+/* A search for environment variables. */
+struct search {
+	__u64 begin; /* of the environment, in user memory */
+	__u64 size;
+	__u64 address; /* of the chunk */
+	__u32 found;   /* bit i: variables[i] */
+	__u32 len;     /* of what chunk holds */
+	/* With room for a name that begins right after the chunk. */
+	union {
+		__u64 words[CHUNK / sizeof(__u64)];
+		char chunk[CHUNK + VARIABLE_NAME_MAX + 1];
+	};
+};
+
+/* One search per CPU, like scratch. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct search);
+} searches SEC(".maps");
+
+/* Whether the string at chunk[at] is the variable i. */
+__noinline int is_variable(__u64 at, __u64 i)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+
+	if (!search || at > CHUNK || i >= VARIABLES_MAX)
+		return false;
+	for (__u32 j = 0; j <= VARIABLE_NAME_MAX; j++) {
+		char c = variables[i][j];
+
+		if (c != search->chunk[at + j])
+			return false;
+		if (c == '=')
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Appends the string at chunk[at] to the record, if it is a variable looked for
+ * and the first of its name.
+ */
+__noinline int take_variable(__u64 at)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct exec_record *record = bpf_map_lookup_elem(&scratch, &cpu);
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+	__u32 i, end;
+	long len;
+
+	if (!record || !search || at > CHUNK || at >= search->len)
+		return 0;
+	for (i = 0; i < variables_count && i < VARIABLES_MAX; i++)
+		if (is_variable(at, i))
+			break;
+	if (i >= variables_count || search->found & 1 << i)
+		return 0;
+	search->found |= 1 << i;
+	end = record->end;
+	if (end > EXEC_DATA_MAX) /* never; the verifier wants to see it */
+		return 0;
+	len = bpf_probe_read_user_str(record->data + end, VARIABLE_MAX + 1,
+				      (void *)(search->address + at));
+	if (len < 0)
+		count_loss(LOST_ENVIRONMENT);
+	if (len < 0 || len > VARIABLE_MAX || record->exec.env_len + len > ENV_MAX) {
+		record->exec.header.flags |= WIRE_ENV_CUT;
+		return 0;
+	}
+	record->exec.env_len += len;
+	record->end = end + len;
+	return 0;
+}
+
+#define EACH_BYTE(c) (0x0101010101010101 * (__u64)(c))
+
+/* 0x80 in each byte of w that is NUL, 0 in all others. */
+static __always_inline __u64 nul_bytes(__u64 w)
+{
+	const __u64 low = EACH_BYTE(0x7f);
+
+	if (!((w - EACH_BYTE(1)) & EACH_BYTE(0x80))) /* the soonest told, for ASCII */
+		return 0;
+	return ~(((w & low) + low) | w | low);
+}
+
+/* The index of the first byte that nul_bytes marked. */
+static __always_inline __u64 first_marked(__u64 marked)
+{
+	return ((marked & -marked) >> 7) * 0x0001020304050607 >> 56 & 7;
+}
+
+/* Looks at the string that begins at chunk[at], or at what stands after the end. */
+static __always_inline void look_at(struct search *search, __u64 at)
+{
+	__u8 first = search->chunk[at];
+
+	if (variables_first >> (first & 63) & 1)
+		take_variable(at);
+}
+
+/* Looks at the strings that begin after the NULs marked in the word at i. */
+__noinline int look_at_several(__u64 i, __u64 marked)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+
+	if (!search || i >= CHUNK)
+		return 0;
+	for (int j = 0; j < 8 && marked; j++) {
+		look_at(search, i + first_marked(marked) + 1);
+		marked &= marked - 1;
+	}
+	return 0;
+}
+
+/*
+ * Looks at the strings that begin in one chunk, or right after it. Returns
+ * nonzero when the chunk cannot be read.
+ */
+__noinline int search_chunk(__u64 offset)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+	__u64 len;
+
+	if (!search)
+		return -1;
+	search->address = search->begin + offset;
+	len = search->size - offset;
+	if (len > sizeof(search->chunk))
+		len = sizeof(search->chunk);
+	if (bpf_probe_read_user(search->chunk, len, (void *)search->address))
+		return -1;
+	search->len = len;
+	if (!offset)
+		look_at(search, 0);
+	for (__u64 i = 0; i < CHUNK && i < len; i += sizeof(__u64)) {
+		__u64 marked = nul_bytes(search->words[i / sizeof(__u64)]);
+
+		if (marked & (marked - 1))
+			look_at_several(i, marked);
+		else if (marked)
+			look_at(search, i + first_marked(marked) + 1);
+	}
+	return 0;
+}
+
+static __always_inline void search_environment(struct exec_record *record, struct mm_struct *mm,
+					       __u32 cpu)
+{
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+	__u64 offset = 0, size = mm->env_end - mm->env_start;
+
+	if (!search)
+		return;
+	search->begin = mm->env_start;
+	search->size = size;
+	search->found = 0;
+	for (int i = 0; i < CHUNKS_MAX && offset < size; i++) {
+		if (search_chunk(offset)) {
+			count_loss(LOST_ENVIRONMENT);
+			break;
+		}
+		offset += CHUNK;
+	}
+	if (offset < size)
+		record->exec.header.flags |= WIRE_ENV_CUT;
+}
+
+#endif

@@ -1,0 +1,334 @@
+//go:build ignore
+
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "wire.h"
+#include "record.h"
+#include "groups.h"
+#include "credentials.h"
+#include "clock.h"
+#include "usage.h"
+#include "environment.h"
+#include "cgroup.h"
+#include "death.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Set by the agent before loading; the verifier drops what they rule out. */
+const volatile __u32 args_limit = 4096;
+const volatile bool capture_cwd = true;
+const volatile bool has_group_dead = false; /* sched_process_exit passes group_dead */
+
+/*
+ * For kernels whose exit tracepoint does not say group_dead; see ends_process.
+ * An entry matters for the microseconds in which two threads of a process exit
+ * at the same time: ended has the processes that were reported, leaders those
+ * whose leader has come through the tracepoint.
+ */
+struct just_now {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct process_id);
+	__type(value, __u8);
+};
+struct just_now ended SEC(".maps");
+struct just_now leaders SEC(".maps");
+
+/* Keeps the types in BTF, for bpf2go. */
+const struct wire_fork *unused_fork __attribute__((unused));
+const struct wire_name *unused_name __attribute__((unused));
+const struct wire_exit *unused_exit __attribute__((unused));
+const struct wire_snapshot *unused_snapshot __attribute__((unused));
+const enum wire_flag unused_flag __attribute__((unused));
+const enum wire_kind unused_kind __attribute__((unused));
+const enum wire_loss unused_loss __attribute__((unused));
+
+static __always_inline void fill_header(struct wire_header *h, __u32 kind, struct task_struct *task,
+					struct task_struct *parent)
+{
+	struct task_struct *leader = task->group_leader;
+	struct task_struct *parent_leader = parent->group_leader;
+
+	h->kind = kind;
+	h->flags = 0;
+	h->at = bpf_ktime_get_boot_ns();
+	h->pid = task->tgid;
+	h->start = leader->start_boottime;
+	h->exec_id = leader->self_exec_id;
+	h->parent_pid = parent->tgid;
+	h->parent_start = parent_leader->start_boottime;
+	bpf_probe_read_kernel_str(h->comm, sizeof(h->comm), leader->comm);
+}
+
+/*
+ * kernel_clone: runs in the parent, before the child first runs, so that a
+ * fork stands in the ring before anything its child does.
+ */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct wire_fork record = {};
+
+	if (child->pid != child->tgid) /* a thread */
+		return 0;
+	if (only_followed) {
+		__u32 pid = parent->tgid;
+		__u8 yes = 1;
+
+		if (!bpf_map_lookup_elem(&followed, &pid))
+			return 0;
+		pid = child->tgid;
+		if (bpf_map_update_elem(&followed, &pid, &yes, BPF_ANY)) {
+			count_loss(LOST_FILTER);
+			return 0;
+		}
+	}
+	fill_header(&record.header, WIRE_FORK, child, parent);
+	learn_clock(parent);
+	fill_groups(&record.groups, parent);
+	name_cgroups(&record.groups, parent);
+	submit(&record, sizeof(record), LOST_FORK);
+	return 0;
+}
+
+/*
+ * Appends one component to the record's data, with its NUL, and moves up; or
+ * crosses to the mount above. Not static, as the functions of environment.h are
+ * not: the verifier takes it once, not for each iteration. Kernels before 5.15
+ * also refuse the layout that clang gives the loop when this is inlined (a
+ * back-edge that falls through).
+ */
+__noinline int append_component(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct exec_record *record = bpf_map_lookup_elem(&scratch, &cpu);
+	struct dentry *dentry;
+	struct mount *mnt;
+	__u32 end;
+	long len;
+
+	if (!record)
+		return CUT;
+	mnt = (void *)record->walk.mnt;
+	dentry = (void *)record->walk.dentry;
+	end = record->end;
+	if (end - record->walk.begin >= PATH_ROOM || end > PATHS_MAX - NAME_ROOM)
+		return CUT;
+	if (dentry == BPF_CORE_READ(mnt, mnt.mnt_root)) {
+		struct mount *above = BPF_CORE_READ(mnt, mnt_parent);
+
+		if (above != mnt) {
+			record->walk.dentry = (__u64)BPF_CORE_READ(mnt, mnt_mountpoint);
+			record->walk.mnt = (__u64)above;
+			return GO_ON;
+		}
+		if (end == record->walk.begin) { /* the root itself: "/" */
+			record->data[end] = 0;
+			record->end = end + 1;
+		}
+		return AT_ROOT;
+	}
+	len = bpf_probe_read_kernel_str(record->data + end, NAME_ROOM,
+					BPF_CORE_READ(dentry, d_name.name));
+	if (len <= 0)
+		return CUT;
+	record->end = end + len;
+	record->walk.dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
+	if (record->walk.dentry == (__u64)dentry) /* no mount's root: a memfd, a detached tree */
+		return AT_ROOT;
+	return GO_ON;
+}
+
+/* Appends a path, the last component first: prepend_path without its locks. */
+static __always_inline void append_path(struct exec_record *record, const struct path *path)
+{
+	int step = GO_ON;
+
+	record->walk.mnt = (__u64)container_of(BPF_CORE_READ(path, mnt), struct mount, mnt);
+	record->walk.dentry = (__u64)BPF_CORE_READ(path, dentry);
+	record->walk.begin = record->end;
+	for (int i = 0; i < COMPONENTS_MAX && step == GO_ON; i++)
+		step = append_component();
+	if (step != AT_ROOT)
+		record->exec.header.flags |= WIRE_PATH_CUT;
+}
+
+/* d_unlinked: neither the root of its tree nor in the dentry hash. */
+static __always_inline bool unlinked(const struct path *path)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+
+	return !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(path, mnt, mnt_root);
+}
+
+/* exec_binprm: the new program is loaded and has not run yet. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct exec_record *record;
+	unsigned long args, size;
+	__u32 end;
+	long len;
+
+	if (only_followed) {
+		__u32 pid = task->tgid;
+
+		if (!bpf_map_lookup_elem(&followed, &pid))
+			return 0;
+	}
+	record = bpf_map_lookup_elem(&scratch, &cpu);
+	if (!record) {
+		count_loss(LOST_SCRATCH);
+		return 0;
+	}
+	fill_header(&record->exec.header, WIRE_EXEC, task, task->real_parent);
+	learn_clock(task);
+	if (task->self_exec_id - task->parent_exec_id == 1)
+		record->exec.header.flags |= WIRE_FIRST_EXEC;
+	fill_groups(&record->exec.groups, task);
+	name_cgroups(&record->exec.groups, task);
+	fill_credentials(&record->exec.credentials, task);
+	record->exec.argc = bprm->argc;
+
+	len = bpf_probe_read_kernel_str(record->data, FILENAME_MAX, bprm->filename);
+	record->end = len > 0 ? len : 0;
+	record->exec.filename_len = record->end;
+
+	if (unlinked(&bprm->file->f_path))
+		record->exec.header.flags |= WIRE_EXE_DELETED;
+	append_path(record, &bprm->file->f_path);
+	record->exec.executable_len = record->end - record->exec.filename_len;
+
+	record->exec.cwd_len = 0;
+	if (capture_cwd) {
+		__u32 begin = record->end;
+
+		if (unlinked(&task->fs->pwd))
+			record->exec.header.flags |= WIRE_CWD_DELETED;
+		append_path(record, &task->fs->pwd);
+		record->exec.cwd_len = record->end - begin;
+	}
+
+	args = task->mm->arg_start;
+	size = task->mm->arg_end - args;
+	if (size > args_limit) {
+		size = args_limit;
+		record->exec.header.flags |= WIRE_ARGS_CUT;
+	}
+	/* No bound here is ever passed; the verifier wants to see them. */
+	end = record->end;
+	if (end > PATHS_MAX || size > ARGS_MAX)
+		return 0;
+	if (bpf_probe_read_user(record->data + end, size, (void *)args)) {
+		record->exec.header.flags |= WIRE_ARGS_CUT;
+		count_loss(LOST_ARGS);
+		size = 0;
+	}
+	record->exec.args_len = size;
+	record->end = end + size;
+
+	record->exec.env_len = 0;
+	if (variables_count)
+		search_environment(record, task->mm, cpu);
+	end = record->end;
+	if (end > EXEC_DATA_MAX)
+		return 0;
+	submit(record, sizeof(record->exec) + end, LOST_EXEC);
+	return 0;
+}
+
+/*
+ * Reports whether this exit, of one thread, ends its process; true for exactly
+ * one thread of each.
+ *
+ * Without group_dead, signal->live == 0 marks the last thread, but it drops
+ * before the tracepoint: two threads that exit together may both find it 0, and
+ * the first to enter the process in ended reports. A leader may then not have
+ * set its exit code yet, which is the process's before 6.0 unless the whole
+ * group was ended: another thread leaves the report to a leader that is still
+ * on its way. It is not any more when it has an exit_state, or is in leaders,
+ * where it enters itself before it reads live.
+ */
+static __always_inline bool ends_process(void *ctx, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	bool is_leader = task->pid == task->tgid;
+	bool alone = task->signal->nr_threads == 1;
+	struct process_id id = {};
+	__u8 yes = 1;
+
+	if (has_group_dead) /* volatile: no read where the argument does not exist */
+		return ((volatile __u64 *)ctx)[1];
+	id.pid = task->tgid;
+	id.start = leader->start_boottime;
+	if (is_leader && !alone)
+		bpf_map_update_elem(&leaders, &id, &yes, BPF_ANY);
+	if (task->signal->live.counter)
+		return false;
+	if (alone) /* but another may have reported, and be gone already */
+		return !bpf_map_lookup_elem(&ended, &id);
+	if (!is_leader && !(task->signal->flags & SIGNAL_GROUP_EXIT) && !leader->exit_state &&
+	    !bpf_map_lookup_elem(&leaders, &id))
+		return false;
+	return !bpf_map_update_elem(&ended, &id, &yes, BPF_NOEXIST);
+}
+
+/* do_exit; fires for every thread. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct wire_exit record = {};
+	struct task_struct *leader;
+
+	if (!ends_process(ctx, task)) {
+		keep_io(task);
+		return 0;
+	}
+	if (only_followed) {
+		__u32 pid = task->tgid;
+
+		if (bpf_map_delete_elem(&followed, &pid))
+			return 0;
+	}
+	fill_header(&record.header, WIRE_EXIT, task, task->real_parent);
+	leader = task->group_leader;
+	if (!(leader->flags & PF_FORKNOEXEC))
+		record.header.flags |= WIRE_EXECED;
+	/* What wait_task_zombie will tell the parent. */
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		record.status = task->signal->group_exit_code;
+	else
+		record.status = leader->exit_code;
+	fill_usage(&record.usage, task);
+	fill_death(&record, task);
+	submit(&record, sizeof(record), LOST_EXIT);
+	return 0;
+}
+
+/* Lists the living, read once after the programs above are attached. */
+SEC("iter/task")
+int list_living(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct wire_snapshot record = {};
+
+	if (!task || task->pid != task->tgid || !task->signal->live.counter) /* no zombies */
+		return 0;
+	fill_header(&record.header, 0, task, task->real_parent);
+	fill_groups(&record.groups, task);
+	fill_credentials(&record.credentials, task);
+	if (!(task->flags & PF_FORKNOEXEC))
+		record.header.flags |= WIRE_EXECED;
+	if (task->flags & PF_KTHREAD)
+		record.header.flags |= WIRE_KTHREAD;
+	if (task->tgid == (int)(bpf_get_current_pid_tgid() >> 32))
+		record.header.flags |= WIRE_SELF;
+	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return 0;
+}

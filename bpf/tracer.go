@@ -1,0 +1,298 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/process"
+)
+
+// Options says what the kernel programs gather.
+type Options struct {
+	// RingSize is the size of the ring buffer in bytes, a power of two and a
+	// multiple of the page size.
+	RingSize int
+	// ArgsMaxBytes is how much of argv is taken, in bytes, up to 32768.
+	ArgsMaxBytes int
+	// WorkingDirectory turns Image.WorkingDirectory on.
+	WorkingDirectory bool
+	// Variables names the environment variables to look for at an exec: at most
+	// 16, of at most 64 bytes each. Without any, no environment is read.
+	Variables []string
+	// CgroupPaths has a Named event tell the path of each cgroup before the first
+	// Fork or Exec that shows its id.
+	CgroupPaths bool
+	// OnlyDescendants traces only processes that this one forks after Open,
+	// and theirs, in the kernel already, until StopFollowing.
+	OnlyDescendants bool
+}
+
+// maxArgs is ARGS_MAX of procspan.bpf.c.
+const maxArgs = 32768
+
+// Tracer is the kernel programs, loaded and attached. Its methods are for one
+// goroutine, but for Interrupt.
+type Tracer struct {
+	objects procspanObjects
+	links   []link.Link
+	reader  *ringbuf.Reader
+	decoder *decoder
+	record  ringbuf.Record
+
+	features features
+}
+
+// Open loads the programs and attaches them: what happens from its return on
+// will be read. An error tells its cure; see [Error].
+func Open(o Options) (*Tracer, error) {
+	if err := enoughFiles(); err != nil {
+		return nil, err
+	}
+	features, err := probe()
+	if err != nil {
+		return nil, err
+	}
+	return open(o, features)
+}
+
+func open(o Options, features features) (*Tracer, error) {
+	if o.ArgsMaxBytes < 0 || o.ArgsMaxBytes > maxArgs {
+		return nil, fmt.Errorf("capture arguments: limit is 0 to %d bytes (got %d)", maxArgs, o.ArgsMaxBytes)
+	}
+	if err := checkVariables(o.Variables); err != nil {
+		return nil, err
+	}
+	defer raiseMemlock()()
+
+	spec, err := prepare(o, features.groupDead)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracer{decoder: newDecoder(), features: features}
+	if err := spec.LoadAndAssign(&t.objects, nil); err != nil {
+		return nil, explain("load the kernel programs", err)
+	}
+	if err := t.start(o); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// raiseMemlock lifts RLIMIT_MEMLOCK, which kernels before 5.11 charge BPF
+// memory to, and returns what sets it back: a command that procspan runs must
+// not inherit it. Where raising is refused, loading says whether it mattered.
+func raiseMemlock() (restore func()) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before); err != nil || rlimit.RemoveMemlock() != nil {
+		return func() {}
+	}
+	return func() { _ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before) }
+}
+
+// prepare sets what differs from kernel to kernel and from use to use.
+func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count the possible CPUs: %w", err)
+	}
+	spec, err := loadProcspan()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded kernel programs: %w", err)
+	}
+	spec.Maps[procspanMapEvents].MaxEntries = uint32(o.RingSize)
+	spec.Maps[procspanMapScratch].MaxEntries = uint32(cpus)
+	if len(o.Variables) > 0 {
+		spec.Maps[procspanMapSearches].MaxEntries = uint32(cpus)
+	}
+	if !o.CgroupPaths {
+		spec.Maps[procspanMapNamed].MaxEntries = 1
+	}
+	if !o.OnlyDescendants {
+		spec.Maps[procspanMapFollowed].MaxEntries = 1
+	}
+	names, firsts := searched(o.Variables)
+	for name, value := range map[string]any{
+		procspanVarArgsLimit:      uint32(o.ArgsMaxBytes),
+		procspanVarCaptureCwd:     o.WorkingDirectory,
+		procspanVarCaptureCgroups: o.CgroupPaths,
+		procspanVarOnlyFollowed:   o.OnlyDescendants,
+		procspanVarHasGroupDead:   groupDead,
+		procspanVarWatermark:      uint64(o.RingSize) / 4,
+
+		procspanVarVariables:      names,
+		procspanVarVariablesCount: uint32(len(o.Variables)),
+		procspanVarVariablesFirst: firsts,
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return nil, fmt.Errorf("set %s of the kernel programs: %w", name, err)
+		}
+	}
+	return spec, nil
+}
+
+// The bounds of Options.Variables, VARIABLES_MAX and VARIABLE_NAME_MAX of
+// procspan.bpf.c.
+const (
+	maxVariables    = 16
+	maxVariableName = 64
+)
+
+func checkVariables(names []string) error {
+	if len(names) > maxVariables {
+		return fmt.Errorf("look for environment variables: at most %d names (got %d)", maxVariables, len(names))
+	}
+	for _, name := range names {
+		if name == "" || len(name) > maxVariableName || strings.ContainsAny(name, "=\x00") {
+			return fmt.Errorf("look for environment variables: a name is 1 to %d bytes, none of them '=' or NUL (got %q)", maxVariableName, name)
+		}
+	}
+	return nil
+}
+
+// searched returns the names as the kernel side compares them, each followed by
+// '=', and the set of the bytes c that they begin with: bit c%64.
+func searched(names []string) (terms [maxVariables][maxVariableName + 1]byte, firsts uint64) {
+	for i, name := range names {
+		copy(terms[i][:], name+"=")
+		firsts |= 1 << (name[0] % 64)
+	}
+	return terms, firsts
+}
+
+// programs returns those that see events, in the order they are attached in. The
+// exit's goes before the exec's and the fork's: a process that ends while they are
+// being attached is then known to have ended.
+func (t *Tracer) programs() []*ebpf.Program {
+	return []*ebpf.Program{t.objects.OnSignal, t.objects.OnExit, t.objects.OnExec, t.objects.OnFork}
+}
+
+// start opens the ring and attaches.
+func (t *Tracer) start(o Options) error {
+	reader, err := ringbuf.NewReader(t.objects.Events)
+	if err != nil {
+		return explain("open the ring buffer", err)
+	}
+	t.reader = reader
+	if o.OnlyDescendants {
+		if err := t.followSelf(); err != nil {
+			return err
+		}
+	}
+	for _, program := range t.programs() {
+		attached, err := link.AttachTracing(link.TracingOptions{Program: program})
+		if err != nil {
+			return explain(fmt.Sprintf("attach %s", program), err)
+		}
+		t.links = append(t.links, attached)
+	}
+	return nil
+}
+
+// Paths says in words which of several ways this kernel made the tracer take.
+func (t *Tracer) Paths() string {
+	exit := "the last thread is told by signal->live (the exit tracepoint has no group_dead)"
+	if t.features.groupDead {
+		exit = "the last thread is told by the exit tracepoint (group_dead)"
+	}
+	oom := "the limit of a memory cgroup that was hit is not told (there is no mem_cgroup->oom_lock)"
+	if t.features.oomLock {
+		oom = "the limit of a memory cgroup that was hit is told by mem_cgroup->oom_lock"
+	}
+	return exit + "; " + oom
+}
+
+// Read waits for the next event until the deadline and fills ev. Once the
+// deadline has passed and all that the ring holds has been read, it returns
+// os.ErrDeadlineExceeded. Any other error is a record that could not be
+// decoded, or the ring itself failing.
+func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
+	t.reader.SetDeadline(deadline)
+	switch err := t.reader.ReadInto(&t.record); {
+	case errors.Is(err, ringbuf.ErrFlushed):
+		return os.ErrDeadlineExceeded
+	case err != nil:
+		return err
+	}
+	return t.decoder.decode(t.record.RawSample, ev)
+}
+
+// Interrupt has Read, now or at its next call, behave as if its deadline had
+// passed. Unlike the other methods it may be called by any goroutine, until
+// Close is.
+func (t *Tracer) Interrupt() {
+	// It fails only for a reader that is closed.
+	_ = t.reader.Flush()
+}
+
+// Detach ends the observation. What the ring still holds can be read after.
+func (t *Tracer) Detach() error {
+	var errs []error
+	for _, l := range t.links {
+		errs = append(errs, l.Close())
+	}
+	t.links = nil
+	return errors.Join(errs...)
+}
+
+// Close detaches and releases everything; it may be called again.
+func (t *Tracer) Close() error {
+	err := t.Detach()
+	if t.reader != nil {
+		err = errors.Join(err, t.reader.Close())
+		t.reader = nil
+	}
+	return errors.Join(err, t.objects.Close())
+}
+
+// Loss is a number of things that went missing in the kernel, since Open.
+type Loss struct {
+	Reason string
+	Count  uint64
+}
+
+// Losses returns every kind of loss there is, with its count so far.
+func (t *Tracer) Losses() ([]Loss, error) {
+	losses := []Loss{
+		procspanWireLossLOST_FORK:          {Reason: "fork: ring buffer full"},
+		procspanWireLossLOST_EXEC:          {Reason: "exec: ring buffer full"},
+		procspanWireLossLOST_EXIT:          {Reason: "exit: ring buffer full"},
+		procspanWireLossLOST_FILTER:        {Reason: "descendants: too many to follow"},
+		procspanWireLossLOST_SCRATCH:       {Reason: "exec: no scratch memory for the CPU"},
+		procspanWireLossLOST_ARGS:          {Reason: "arguments: not readable"},
+		procspanWireLossLOST_ENVIRONMENT:   {Reason: "environment: not readable"},
+		procspanWireLossLOST_NAME:          {Reason: "cgroup path: ring buffer full, told later"},
+		procspanWireLossLOST_NAME_TOO_LONG: {Reason: "cgroup path: too long"},
+	}
+	for i := range losses {
+		var perCPU []uint64
+		if err := t.objects.Losses.Lookup(uint32(i), &perCPU); err != nil {
+			return nil, fmt.Errorf("read the loss counters: %w", err)
+		}
+		for _, n := range perCPU {
+			losses[i].Count += n
+		}
+	}
+	// Where a program was already running on the CPU, the kernel skips it
+	// and counts (since 5.12; before, it counts nothing).
+	skipped := Loss{Reason: "program skipped by the kernel"}
+	for _, program := range t.programs() {
+		stats, err := program.Stats()
+		if errors.Is(err, ebpf.ErrNotSupported) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the program statistics: %w", err)
+		}
+		skipped.Count += stats.RecursionMisses
+	}
+	return append(losses, skipped), nil
+}
