@@ -1,0 +1,106 @@
+package redact
+
+import "strings"
+
+// quoteAt returns the quote at s[v], and how many bytes it takes: \" is two.
+func quoteAt(s string, v, end int) (quote byte, width int) {
+	width = 1
+	for v < end && s[v] == '\\' && width < 5 {
+		v++
+		width++
+	}
+	if v < end && strings.IndexByte("\"'`", s[v]) >= 0 {
+		return s[v], width
+	}
+	return 0, 0
+}
+
+// closing returns where the value ends whose quote, of so many bytes, has been
+// opened before s[v].
+func closing(s string, v, end int, quote byte, width int) int {
+	for i := v; i < end; i++ {
+		switch {
+		case s[i] == '\\' && width == 1:
+			i++
+		case s[i] == quote:
+			return max(v, i-width+1)
+		}
+	}
+	return end
+}
+
+// valueEnd returns the end of the value at s[v], which has no quotes.
+func valueEnd(s string, v, end int) int {
+	if strings.HasPrefix(s[v:end], redacted) {
+		return v + len(redacted)
+	}
+	open := 0 // brackets
+	for i := v; i < end; i++ {
+		switch c := s[i]; c {
+		case '(', '[', '{':
+			open++
+		case ' ', '\t', '\n', '\r', ';', '`':
+			return i
+		case '\\':
+			if i+1 < end && strings.IndexByte("nrt\"'", s[i+1]) >= 0 {
+				return i
+			}
+		case '&', ',':
+			if i+1 == end || stop(s[i+1]) || s[i+1] == '&' || named(s[i+1:end]) {
+				return i
+			}
+		case ')', ']', '}':
+			if open--; open < 0 && (i+1 == end || stop(s[i+1])) {
+				return i
+			}
+		case '"', '\'':
+			if i+1 == end || stop(s[i+1]) {
+				return i
+			}
+		case '|':
+			if i+1 < end && (s[i+1] == '|' || letter(s[i+1])) && i > v {
+				return i
+			}
+		}
+	}
+	return end
+}
+
+// stop reports whether a closing bracket before c is no part of a value.
+func stop(c byte) bool { return strings.IndexByte(" \t\n\r;,)]}\"'&|\\/><", c) >= 0 }
+
+// named reports whether s starts as name= does.
+func named(s string) bool {
+	i := 0
+	for i < len(s) && i < 64 && (nameByte(s[i]) || s[i] == '[' || s[i] == ']') {
+		i++
+	}
+	return i > 0 && i < len(s) && (s[i] == '=' || s[i] == ':')
+}
+
+// code reports whether v is an expression of a program, or of a search.
+func code(v string) bool {
+	if strings.HasPrefix(v, `\`) || strings.HasPrefix(v, ".*") || strings.HasPrefix(v, "[^") || strings.HasPrefix(v, "(") {
+		return true
+	}
+	i := 0
+	for i < len(v) && (alnum(v[i]) || v[i] == '_' || v[i] == '.') {
+		i++
+	}
+	return i > 0 && i < len(v) && !digit(v[0]) && (v[i] == '(' || v[i] == '[') && strings.IndexByte(v[:i], '.') >= 0 ||
+		strings.HasPrefix(v, "process.env.")
+}
+
+// prose reports whether "token: value" is a sentence or a count: a word of
+// letters that does not stand alone, or two digits.
+func prose(s, value string, from int, spaced bool, to, start, end int) bool {
+	if len(value) <= 3 && strings.Trim(value, "0123456789") == "" {
+		return true
+	}
+	if !spaced || !wordy(value) {
+		return false
+	}
+	alone := to >= end || strings.IndexByte("\n\r,}\"'\\", s[to]) >= 0
+	heads := from == start || strings.IndexByte("\n\r,{\"'n", s[from-1]) >= 0
+	return !alone || !heads
+}

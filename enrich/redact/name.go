@@ -1,0 +1,190 @@
+package redact
+
+import "strings"
+
+// kind says what a name makes of its value.
+type kind int
+
+const (
+	none   kind = iota
+	weak        // a secret when it looks random
+	strong      // a secret
+)
+
+// The last word of a name says what the value is: a token_ttl is a time, a
+// ttl_token is a token.
+var lastWords = map[string]kind{
+	"password": strong, "passwd": strong, "passwort": strong, "passphrase": strong, "passcode": strong,
+	"pass": strong, "pwd": strong, "pw": strong, "upw": strong, "opw": strong, "pswd": strong,
+	"secret": strong, "token": strong, "jwt": strong, "psk": strong, "passkey": strong,
+	"cred": strong, "creds": strong, "credential": strong, "credentials": strong,
+	"apikey": strong, "authkey": strong, "accesskey": strong, "secretkey": strong, "privatekey": strong,
+	"masterkey": strong, "accountkey": strong, "encryptionkey": strong,
+	"licensekey": strong, "sharedkey": strong, "storepass": strong, "keypass": strong,
+	"requirepass": strong, "masterauth": strong, "authorization": strong,
+	"auth": weak, "sig": weak, "signature": weak, "appid": weak, "sid": weak, "login": weak,
+	"session": weak, "sessionid": weak, "phpsessid": weak, "jsessionid": weak, "cookie": weak, "cookies": weak,
+}
+
+// endings make a secret's name of a word written without a separator.
+var endings = []string{"password", "passwd", "passphrase", "secret", "token", "apikey", "pwd", "secretkey", "accesskey", "pass"}
+
+// keyOwners are the words before "key" whose key is a secret; publicKeys are
+// those whose key is none. Any other key is weak.
+var (
+	keyOwners = set(`api access secret private auth authentication encryption decryption signing sign master
+		account shared license licence service session app application deploy hmac aes webhook subscription
+		write ingest ingestion storage root unseal jwt cookie admin consumer client-secret ssh-private stripe`)
+	publicKeys = set(`public pub primary foreign cache sort partition host hot known parent project index object row
+		map group lookup routing dedup idempotency kms max min trusted parse keyring has sort shard
+		register on s3 image font widget signature cname`)
+	// sized are the words before "token", "pass" or "secret" that make them
+	// something else: a language model's, a page's, a compiler's, a reference.
+	sized = set(`eos bos pad unk sep cls mask next starting start page continuation pagination stop per
+		context max min num n first second two one single multi render existing pull end resume sync
+		special image-pull`)
+	// asked are the first words of a flag that takes no secret.
+	asked = set(`no not ask skip without use show require required disable disabled enable enabled allow has
+		reset generate print prompt hide mask with get change invalid empty verify force check need`)
+	// trailing words say nothing about the kind.
+	trailing = set(`base string value text plain plaintext raw b64 base64 hex current previous old new prod
+		production dev staging test live default primary secondary confirm confirmation again param`)
+	notPass = set(`bypass compass encompass overpass surpass trespass multipass underpass askpass`)
+)
+
+// has reports whether s, in lower case, is in m.
+func has(m map[string]bool, s string) bool {
+	var b [24]byte
+	if len(s) > len(b) {
+		return false
+	}
+	for i := range len(s) {
+		b[i] = lower(s[i])
+	}
+	return m[string(b[:len(s)])]
+}
+
+// wordy reports whether s is letters and the marks of a sentence.
+func wordy(s string) bool {
+	for i := range len(s) {
+		if !letter(s[i]) && strings.IndexByte(".,!?", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// secretName says what the value of name is. Words end at a separator, a digit
+// and where an upper-case letter follows a lower-case one.
+func secretName(name string) kind {
+	if len(name) > 128 {
+		name = name[len(name)-128:]
+	}
+	var last, before [32]byte
+	n, rest := lastWord(name, &last)
+	for range 2 {
+		if !trailing[string(last[:n])] {
+			break
+		}
+		n, rest = lastWord(rest, &last)
+	}
+	if n == 0 {
+		return none
+	}
+	m, _ := lastWord(rest, &before)
+	word, previous := string(last[:n]), string(before[:m])
+	if word == "key" {
+		switch {
+		case keyOwners[previous]:
+			return strong
+		case publicKeys[previous]:
+			return none
+		}
+		return weak
+	}
+	if word == "id" && previous == "secret" { // AppRole's is one, the name of one in a store is not random
+		return weak
+	}
+	if k, ok := lastWords[word]; ok {
+		if sized[previous] {
+			return none
+		}
+		return k
+	}
+	if notPass[word] {
+		return none
+	}
+	for _, e := range endings {
+		if strings.HasSuffix(word, e) && len(word)-len(e) <= 16 {
+			return strong
+		}
+	}
+	return none
+}
+
+// lastWord puts the last word of name, in lower case, into w and returns its
+// length and what stands before it.
+func lastWord(name string, w *[32]byte) (n int, rest string) {
+	end := len(name)
+	for end > 0 && !letter(name[end-1]) {
+		end--
+	}
+	start := end
+	for start > 0 && letter(name[start-1]) {
+		start--
+		upper := name[start] < 'a'
+		if upper && start > 0 && start < end && (name[start-1] >= 'a' && letter(name[start-1]) ||
+			start+1 < end && name[start+1] >= 'a' && letter(name[start-1])) {
+			break
+		}
+	}
+	word := name[start:end]
+	if len(word) > len(w) {
+		word = word[len(word)-len(w):]
+	}
+	for i := range len(word) {
+		w[i] = lower(word[i])
+	}
+	return len(word), name[:start]
+}
+
+// asksFor reports whether the flag is about a secret and takes none.
+func asksFor(flag string) bool {
+	flag = strings.TrimLeft(flag, "-")
+	end := 0
+	for end < len(flag) && letter(flag[end]) {
+		end++
+	}
+	return end < len(flag) && has(asked, flag[:end])
+}
+
+// credentials reports whether name's value is user:password.
+func credentials(name string) bool {
+	var last [32]byte
+	n, _ := lastWord(name, &last)
+	return strings.HasPrefix(string(last[:n]), "cred")
+}
+
+func upperName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && c != '_' && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func letter(c byte) bool { return 'a' <= lower(c) && lower(c) <= 'z' }
+func digit(c byte) bool  { return '0' <= c && c <= '9' }
+func alnum(c byte) bool  { return letter(c) || digit(c) }
+
+// nameByte: what a name consists of.
+func nameByte(c byte) bool { return alnum(c) || c == '_' || c == '-' || c == '.' }

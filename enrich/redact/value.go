@@ -1,0 +1,144 @@
+package redact
+
+import "strings"
+
+// plain are values that say yes or no, not what the secret is.
+var plain = set(`true false yes no on off none null nil undefined auto prompt ask required optional never always
+	stdin disabled enabled basic simple digest bearer string password token secret public`)
+
+// pointers start a value that says where the secret is.
+var pointers = []string{
+	"id=", "src=", "source=", "type=", "file:", "env:", "fd:", "stdin:", "vault:", "arn:", "op://", "sm://", "ssm:", "secret:", "secret://", "keyring:", "awskms://",
+	"gcpkms://", "azurekms://", "hashivault://", "ref+", "projects/", "./", "../", "~/",
+	"/bin/", "/boot/", "/data/", "/dev/", "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/proc/", "/root/", "/run/",
+	"/sbin/", "/secrets/", "/srv/", "/sys/", "/tmp/", "/usr/", "/var/", "/vault/", "/app/", "/nix/", "/lib/", "/workspace/",
+}
+
+// reference reports whether v is no secret but empty, masked, a yes or no, or
+// the place where the secret is.
+func reference(v string) bool {
+	start, end := unquote(v, 0, len(v))
+	v = v[start:end]
+	if len(v) < 2 || strings.HasPrefix(v, redacted) && len(v) <= len(redacted)+1 || v == "..." || v == "…" {
+		return true
+	}
+	if has(plain, v) || hasPrefixFold(v, "redacted") {
+		return true
+	}
+	if len(v) == 20 && (strings.HasPrefix(v, "AKIA") || strings.HasPrefix(v, "ASIA")) { // a key's id
+		return true
+	}
+	if strings.Trim(v, "0123456789.") == "" && strings.Contains(v, ".") { // a version
+		return true
+	}
+	switch c, next := v[0], v[1]; c {
+	case '*':
+		return next == '*'
+	case 'x', 'X':
+		if len(v) >= 3 && strings.Trim(v, "xX") == "" {
+			return true
+		}
+	case '$':
+		return variable(v)
+	case '%':
+		return strings.HasSuffix(v, "%") && upperName(v[1:len(v)-1])
+	case '{':
+		return next == '{' && strings.HasSuffix(v, "}}") || strings.HasSuffix(v, "}") && upperName(v[1:len(v)-1])
+	case '<':
+		return strings.HasSuffix(v, ">") && !strings.ContainsAny(v[1:len(v)-1], "<>")
+	case '@':
+		return fileName(v[1:])
+	}
+	for _, p := range pointers {
+		if strings.HasPrefix(v, p) {
+			return fileName(v[len(p):])
+		}
+	}
+	return false
+}
+
+// directory reports whether v is what a shell puts into PWD.
+func directory(name, v string) bool {
+	return (name == "PWD" || name == "OLDPWD") && v[0] == '/'
+}
+
+// variable reports whether v is $NAME, ${NAME…}, $(command) or several of them.
+func variable(v string) bool {
+	switch c := v[1]; {
+	case c == '(':
+		return true
+	case c == '{':
+		end := strings.IndexByte(v, '}')
+		// ${X:-default} has its secret inside.
+		return end < 0 || end == len(v)-1 && !strings.Contains(v[:end], ":-") || end < len(v)-1 && v[end+1] == '$'
+	case letter(c) || c == '_':
+		i := 1
+		for i < len(v) && (alnum(v[i]) || v[i] == '_') {
+			i++
+		}
+		return i == len(v) || strings.IndexByte(":/.-$)]}\"'", v[i]) >= 0
+	}
+	return len(v) == 2 // $1
+}
+
+// fileName reports whether s may be a path, rather than a secret that starts
+// like a pointer.
+func fileName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !nameByte(c) && strings.IndexByte("/#:@%$~{} ,=", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// random reports whether v looks generated: a long run of letters and digits
+// mixed, and no path, host, version or list of words.
+func random(v string) bool {
+	if len(v) < 16 || reference(v) {
+		return false
+	}
+	digits, letters, upper, separators := 0, 0, 0, 0
+	for i := range len(v) {
+		switch c := v[i]; {
+		case digit(c):
+			digits++
+		case letter(c):
+			letters++
+			if c < 'a' {
+				upper++
+			}
+		case c == ' ' || c == '\n' || c == ',' || c == '(' || c == '{' || c == '"' || c == '\\' || c == '*':
+			return false
+		case c == '-' || c == '_' || c == '.' || c == '/' || c == ':':
+			separators++
+		}
+	}
+	if first, _, ok := strings.Cut(v, "/"); ok && strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") == "" {
+		return false // a path
+	}
+	return digits >= 2 && letters >= 2 && separators*6 <= len(v) &&
+		!strings.HasPrefix(v, "sha") && !strings.HasPrefix(v, "v1-") && v[0] != '/' && v[0] != '.'
+}
+
+// scheme returns the length of the "Bearer " that v starts with.
+func scheme(v string) int {
+	for _, s := range [...]string{"bearer ", "basic ", "token ", "apikey ", "digest ", "negotiate ", "ntlm ", "aws4-hmac-sha256 "} {
+		if hasPrefixFold(v, s) {
+			n := len(s)
+			for n < len(v) && v[n] == ' ' {
+				n++
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// unquote leaves a pair of quotes around s[start:end] out.
+func unquote(s string, start, end int) (int, int) {
+	if end-start >= 2 && (s[start] == '"' || s[start] == '\'') && s[end-1] == s[start] {
+		return start + 1, end - 1
+	}
+	return start, end
+}
