@@ -1,0 +1,252 @@
+package otelexport
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// The pauses grow to 5 s and no further; the log says it once.
+func TestBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, out := testOptions(t)
+		link := &fakeLink{begin: time.Now(), answer: func(_ context.Context, n, _ int) (*partialSuccess, error) {
+			if n <= 10 {
+				return nil, fail(codes.Unavailable, "connection refused")
+			}
+			return nil, nil
+		}}
+		e := start(o, link)
+		export(e, 3)
+		time.Sleep(time.Minute)
+		e.Shutdown(t.Context())
+		wantStats(t, e, Stats{Accepted: 3, Delivered: 3})
+		longest := firstPause
+		for i := 1; i < len(link.times); i++ {
+			pause := link.times[i] - link.times[i-1]
+			if pause < longest/2 || pause > longest {
+				t.Errorf("pause %d: got %v, want %v to %v", i, pause, longest/2, longest)
+			}
+			longest = min(2*longest, maxPause)
+		}
+		if out.count("level=WARN") != 1 || out.count("start the collector there") != 1 || out.count("delivery works again") != 1 || out.count("spans_waited=3") != 1 {
+			t.Errorf("want one warning with its cure, and one record that it works again:\n%s", out)
+		}
+	})
+}
+
+// When a connection that was broken works again, nobody waits for the pause.
+func TestMendedConnectionIsUsedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := testOptions(t)
+		link := &fakeLink{begin: time.Now(), mended: make(chan struct{}), answer: func(_ context.Context, n, _ int) (*partialSuccess, error) {
+			if n < 8 { // some 20 s
+				return nil, fail(codes.Unavailable, "connection refused")
+			}
+			return nil, nil
+		}}
+		close(link.mended)
+		e := start(o, link)
+		export(e, 1)
+		time.Sleep(8 * firstPause / 2)
+		wantStats(t, e, Stats{Accepted: 1, Delivered: 1})
+		for i := 1; i < len(link.times); i++ {
+			if pause := link.times[i] - link.times[i-1]; pause < firstPause/2 {
+				t.Errorf("pause %d: got %v, want at least %v: a flapping server must not be hammered", i, pause, firstPause/2)
+			}
+		}
+		e.Shutdown(t.Context())
+	})
+}
+
+func TestThrottling(t *testing.T) {
+	for _, tc := range []struct{ asked, want time.Duration }{
+		{7 * time.Second, 7 * time.Second},
+		{time.Hour, maxThrottle},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, _ := testOptions(t)
+			link := &fakeLink{begin: time.Now(), answer: func(_ context.Context, n, _ int) (*partialSuccess, error) {
+				if n == 1 {
+					return nil, fail(codes.ResourceExhausted, "slow down", tc.asked)
+				}
+				return nil, nil
+			}}
+			e := start(o, link)
+			export(e, 1)
+			time.Sleep(2 * time.Minute)
+			e.Shutdown(t.Context())
+			if got := link.times[1] - link.times[0]; got != tc.want {
+				t.Errorf("asked for %v: got %v, want %v", tc.asked, got, tc.want)
+			}
+		})
+	}
+}
+
+// A server with a limit of its own gets smaller batches, and is then left alone.
+func TestSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, out := testOptions(t)
+		const limit = 20_000
+		refusals := 0
+		link := &fakeLink{begin: time.Now(), answer: func(_ context.Context, _, size int) (*partialSuccess, error) {
+			if size > limit {
+				refusals++
+				return nil, fail(codes.ResourceExhausted, "grpc: received message larger than max")
+			}
+			return nil, nil
+		}}
+		e := start(o, link)
+		export(e, 100) // some 55,000 bytes
+		huge := lifetime(1)
+		huge.Image.Args = strings.Repeat("x", 2*limit) + "\x00"
+		e.Export(huge, nil)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		wantStats(t, e, Stats{Accepted: 101, Delivered: 100, Dropped: Dropped{TooLarge: 1}})
+		if out.count("reason=too_large spans=1") != 1 {
+			t.Errorf("want one record of the span that is too large:\n%s", out)
+		}
+		refusals = 0
+		export(e, 100)
+		e.Shutdown(t.Context())
+		wantStats(t, e, Stats{Accepted: 201, Delivered: 200, Dropped: Dropped{TooLarge: 1}})
+		if refusals != 0 {
+			t.Errorf("the limit was met %d times more after it was known", refusals)
+		}
+	})
+}
+
+// Kinds of trouble are told apart, and each is said once.
+func TestEachTroubleIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, out := testOptions(t)
+		link := &fakeLink{begin: time.Now(), answer: func(_ context.Context, n, _ int) (*partialSuccess, error) {
+			switch {
+			case n < 20:
+				return nil, fail(codes.Unavailable, "connection refused")
+			case n < 40:
+				return nil, fail(codes.Unauthenticated, "bad token s3cr3t-token\n\x1b[2J")
+			}
+			return nil, nil
+		}}
+		e := start(o, link)
+		export(e, 1)
+		time.Sleep(10 * time.Minute)
+		e.Shutdown(t.Context())
+		wantStats(t, e, Stats{Accepted: 1, Delivered: 1})
+		if out.count("level=WARN") != 2 || out.count("code=Unauthenticated") != 1 {
+			t.Errorf("want two warnings:\n%s", out)
+		}
+		if out.count("s3cr3t") != 0 || out.count(`<redacted>\\n\\x1b[2J`) != 1 {
+			t.Errorf("want the token redacted and control characters escaped:\n%s", out)
+		}
+	})
+}
+
+// A server that fails every other request does not fill the log.
+func TestFlappingIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, out := testOptions(t)
+		link := &fakeLink{begin: time.Now(), answer: func(_ context.Context, n, _ int) (*partialSuccess, error) {
+			if n%2 == 1 {
+				return nil, fail(codes.Unavailable, "overloaded")
+			}
+			return nil, nil
+		}}
+		e := start(o, link)
+		for range 59 {
+			export(e, 1)
+			time.Sleep(time.Second)
+		}
+		e.Shutdown(t.Context())
+		wantStats(t, e, Stats{Accepted: 59, Delivered: 59})
+		if got := out.count("\n"); got != 2 {
+			t.Errorf("got %d records in a minute, want 2:\n%s", got, out)
+		}
+	})
+}
+
+// A full queue drops the oldest, counts them, and says so every 10 s.
+func TestLossesAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, out := testOptions(t)
+		link := &fakeLink{begin: time.Now(), answer: func(context.Context, int, int) (*partialSuccess, error) {
+			return nil, fail(codes.Unavailable, "connection refused")
+		}}
+		e := start(o, link)
+		const rounds = 35
+		for range rounds {
+			export(e, 1000)
+			time.Sleep(time.Second)
+		}
+		if got := out.count("reason=queue_full"); got != 4 {
+			t.Errorf("got %d records in %d s, want 4:\n%s", got, rounds, out)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		begin := time.Now()
+		e.Shutdown(ctx)
+		e.Shutdown(ctx) // again does no harm
+		if got := time.Since(begin); got != 3*time.Second {
+			t.Errorf("shutdown took %v, want 3s", got)
+		}
+		s, _ := e.Stats()
+		wantStats(t, e, Stats{Accepted: rounds * 1000, Dropped: Dropped{QueueFull: rounds*1000 - s.Dropped.Shutdown, Shutdown: s.Dropped.Shutdown}})
+		if s.Dropped.Shutdown < 900 || s.Dropped.Shutdown > 1000 {
+			t.Errorf("dropped at shutdown: got %d, want what the queue holds", s.Dropped.Shutdown)
+		}
+		if out.count("reason=shutdown") != 1 || out.count(`error="connection refused"`) == 0 {
+			t.Errorf("want the loss at shutdown with its cause:\n%s", out)
+		}
+		e.Export(lifetime(1), nil)
+		if after, _ := e.Stats(); after.Dropped.Shutdown != s.Dropped.Shutdown+1 {
+			t.Errorf("export after shutdown: got %d dropped, want %d", after.Dropped.Shutdown, s.Dropped.Shutdown+1)
+		}
+	})
+}
+
+// Shutdown does not sit out a pause: it begins with an attempt.
+func TestShutdownHurries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := testOptions(t)
+		up := false
+		link := &fakeLink{begin: time.Now(), answer: func(context.Context, int, int) (*partialSuccess, error) {
+			if up {
+				return nil, nil
+			}
+			return nil, fail(codes.Unavailable, "slow down", 30*time.Second)
+		}}
+		e := start(o, link)
+		export(e, 250)
+		time.Sleep(time.Second)
+		up = true
+		begin := time.Now()
+		e.Shutdown(t.Context())
+		if got := time.Since(begin); got != 0 {
+			t.Errorf("took %v, want no time", got)
+		}
+		wantStats(t, e, Stats{Accepted: 250, Delivered: 250})
+	})
+}
+
+// An attempt that hangs is cut off at the end of the shutdown's time.
+func TestShutdownCutsAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := testOptions(t)
+		link := &fakeLink{begin: time.Now(), answer: func(ctx context.Context, _, _ int) (*partialSuccess, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		e := start(o, link)
+		export(e, 250)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		e.Shutdown(ctx)
+		wantStats(t, e, Stats{Accepted: 250, Dropped: Dropped{Shutdown: 250}})
+	})
+}

@@ -1,0 +1,134 @@
+package otelexport
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/procspan/procspan/config"
+)
+
+// Destination is where one signal goes, and in what batches.
+type Destination struct {
+	Batch    config.Batch
+	Exporter config.OTLPGRPC
+	// TLS holds unless Exporter.Insecure; nil is the system's roots.
+	TLS *tls.Config
+}
+
+// attempt bounds one attempt by the shorter of the two that are configured; 0
+// is none.
+func (to *Destination) attempt() time.Duration {
+	a, b := to.Batch.ExportTimeout, to.Exporter.Timeout
+	if a <= 0 || b <= 0 {
+		return max(a, b, 0)
+	}
+	return min(a, b)
+}
+
+// pipeline takes the items of one signal to their destination. A nil one is that
+// of a signal that is not sent.
+type pipeline struct {
+	queue    *queue
+	losses   *losses
+	delivery *delivery
+	close    func() // closes the delivery's link
+
+	hurry, cancel context.CancelFunc // end the delivery's contexts
+	done          chan struct{}      // closed when the delivery has returned
+}
+
+// openPipeline returns a pipeline at work, or nil where there is no destination.
+func openPipeline(s signal, to *Destination, version string, log *slog.Logger) (*pipeline, error) {
+	if to == nil {
+		return nil, nil
+	}
+	link, err := connect(s, to, version)
+	if err != nil {
+		return nil, err
+	}
+	p := startPipeline(s, to, link, log)
+	p.close = link.close
+	return p, nil
+}
+
+// startPipeline puts a pipeline to work on a link.
+func startPipeline(s signal, to *Destination, over link, log *slog.Logger) *pipeline {
+	scrub := newScrubber(to.Exporter.Headers)
+	b := to.Batch
+	p := &pipeline{
+		queue: newQueue(limits{
+			delay:      b.ScheduleDelay,
+			batchItems: min(b.MaxExportBatchSize, b.MaxQueueSize),
+			batchSize:  maxBatchBytes,
+			items:      b.MaxQueueSize,
+			size:       maxQueueBytes,
+		}),
+		losses: &losses{signal: s, log: log, scrub: scrub},
+		close:  func() {},
+		done:   make(chan struct{}),
+	}
+	p.delivery = &delivery{
+		signal:   s,
+		queue:    p.queue,
+		link:     over,
+		log:      log,
+		losses:   p.losses,
+		scrub:    scrub,
+		endpoint: to.Exporter.Target,
+		said:     map[codes.Code]bool{},
+		lastSaid: map[codes.Code]time.Time{},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	hurry, hurryUp := context.WithCancel(ctx)
+	p.cancel, p.hurry = cancel, hurryUp
+	go func() {
+		defer close(p.done)
+		p.delivery.run(ctx, hurry)
+	}()
+	return p
+}
+
+// wants reports whether to encode the next item, for push. Where not, that is
+// all there is to do.
+func (p *pipeline) wants() bool { return p != nil && !p.queue.turnAway() }
+
+// push takes a copy of an encoded item of resource r, or the error that there is
+// instead.
+func (p *pipeline) push(item []byte, err error, r *Resource) {
+	if err != nil {
+		p.queue.reject()
+		p.losses.add(invalid, 1, err.Error())
+		return
+	}
+	dropped, why := p.queue.push(item, r)
+	p.losses.add(why, dropped, "")
+}
+
+func (p *pipeline) stats() Stats {
+	if p == nil {
+		return Stats{}
+	}
+	return p.queue.stats()
+}
+
+// shutdown delivers what waits, until ctx ends, and drops the rest.
+func (p *pipeline) shutdown(ctx context.Context) {
+	if p == nil {
+		return
+	}
+	p.queue.close()
+	p.hurry()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+	}
+	p.cancel()
+	<-p.done
+	p.losses.add(atShutdown, p.queue.abandon(), p.delivery.lastErr)
+	p.losses.close()
+	p.close()
+}
