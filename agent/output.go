@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/procspan/procspan/console"
+	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/process"
+)
+
+// exportOutput hands processes to the exporter.
+type exportOutput struct {
+	exporter *otelexport.Exporter
+	origins  *origins
+}
+
+func (o exportOutput) named(id uint64, path string) { o.origins.name(id, path) }
+
+func (o exportOutput) started(ev *process.Event, table *process.Table) {
+	if at, root, ok := table.Placed(ev.ID); ok {
+		o.exporter.ExportExec(ev, at, root, o.origins.of(ev.Groups.Cgroup, &ev.Image))
+	}
+}
+
+func (o exportOutput) ended(l *process.Lifetime) {
+	o.exporter.Export(l, o.origins.of(l.Groups.Cgroup, &l.Image))
+}
+
+// liveOutput shows events as they come. A terminal that is slow, or stopped
+// with Ctrl-S, holds up its own goroutine only: lines wait for it, up to
+// maxLines, and then are left out and counted. When it fails, as a full disk
+// does, there is nobody left to show them to, and the agent stops.
+type liveOutput struct {
+	o       Options
+	live    *console.Live
+	pending bytes.Buffer // what live has written of the current line
+	lines   chan string
+	done    chan struct{}
+	missing int
+	failed  func(cause error)
+}
+
+// maxLines is how many lines wait for the terminal.
+const maxLines = 8192
+
+func newLiveOutput(o Options, clock *otelexport.Clock, failed func(cause error)) *liveOutput {
+	out := &liveOutput{o: o, lines: make(chan string, maxLines), done: make(chan struct{}), failed: failed}
+	out.live = console.NewLive(&out.pending, func(boot uint64) time.Time {
+		return time.Unix(0, int64(clock.Unix(boot)))
+	})
+	go out.write()
+	return out
+}
+
+// heading returns what to do when the table may begin: show its heading, then
+// call next.
+func (o *liveOutput) heading(next func()) func() {
+	return func() {
+		_ = o.live.Heading() // a buffer takes everything
+		o.show()
+		if next != nil {
+			next()
+		}
+	}
+}
+
+func (o *liveOutput) named(uint64, string) {}
+
+func (o *liveOutput) started(ev *process.Event, _ *process.Table) {
+	if o.o.Config.Filter.MinDuration > 0 { // nobody knows yet whether it is one to show
+		return
+	}
+	_ = o.live.Exec(ev)
+	o.show()
+}
+
+func (o *liveOutput) ended(l *process.Lifetime) {
+	_ = o.live.Exit(l)
+	o.show()
+}
+
+// show hands the pending line on.
+func (o *liveOutput) show() {
+	select {
+	case o.lines <- o.pending.String():
+	default:
+		o.missing++
+	}
+	o.pending.Reset()
+}
+
+// write writes the lines, many at once where many wait.
+func (o *liveOutput) write() {
+	defer close(o.done)
+	var some []byte
+	for line := range o.lines {
+		some = append(some[:0], line...)
+		for n := len(o.lines); n > 0; n-- {
+			some = append(some, <-o.lines...)
+		}
+		if _, err := o.o.Console.Write(some); err != nil {
+			o.failed(fmt.Errorf("write the live table: %w", err))
+			return
+		}
+	}
+}
+
+// close writes what waits, for as long as a flush may take. A terminal that
+// takes nothing keeps its goroutine until the program ends.
+func (o *liveOutput) close() error {
+	close(o.lines)
+	ctx, cancel := flushContext(o.o)
+	defer cancel()
+	var err error
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		err = errors.New("write the live table: the terminal takes no more; what waited is not shown")
+	}
+	if o.missing > 0 {
+		o.o.Log.Warn("lines were left out: the terminal is too slow", "count", o.missing)
+	}
+	return err
+}
+
+// keepOutput keeps the last lifetimes to end, up to maxKept, for the waterfall:
+// a tree's leaves end first, its root last.
+type keepOutput struct {
+	redact  func(args string) string // nil: as they are
+	kept    []*process.Lifetime      // in no order
+	dropped int
+}
+
+// maxKept bounds the waterfall: nobody reads more lines.
+const maxKept = 10_000
+
+func (o *keepOutput) started(*process.Event, *process.Table) {}
+
+func (o *keepOutput) named(uint64, string) {}
+
+// maxKeptArgs is how many bytes of the arguments are kept; no line shows more.
+const maxKeptArgs = 512
+
+func (o *keepOutput) ended(l *process.Lifetime) {
+	l.Reexecs = nil // not shown
+	if o.redact != nil {
+		l.Image.Args = o.redact(l.Image.Args)
+	}
+	l.Image = process.Image{
+		// Clones, because the strings of an image share their memory.
+		Filename:   strings.Clone(l.Image.Filename),
+		Executable: strings.Clone(l.Image.Executable),
+		Args:       strings.Clone(l.Image.Args[:min(maxKeptArgs, len(l.Image.Args))]),
+		ArgsCut:    l.Image.ArgsCut || len(l.Image.Args) > maxKeptArgs,
+	}
+	if len(o.kept) < maxKept {
+		o.kept = append(o.kept, l)
+		return
+	}
+	o.kept[o.dropped%maxKept] = l
+	o.dropped++
+}
