@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/procspan/procspan/agent"
+)
+
+func newRun() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Observe this host until SIGINT, SIGTERM or SIGHUP",
+		Long: `Observe this host until SIGINT, SIGTERM or SIGHUP: each process that ends becomes a span.
+Without an exporter, starts and ends are shown live on standard output.
+
+At the first signal the programs are detached and what waits is delivered; a
+second signal cuts that short.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := s.load()
+			if err != nil {
+				return failed(err)
+			}
+			ctx, hurry := stopSignals()
+			log := s.logger()
+			return failed(agent.Run(ctx, agent.Options{
+				Config:  c,
+				Version: version,
+				Log:     log,
+				Console: os.Stdout,
+				Ready:   func() { dropPrivileges(log) },
+				Hurry:   hurry,
+			}))
+		},
+	}
+	s.addFlags(cmd)
+	return cmd
+}
+
+// stopSignals returns two contexts: the first ends with the first SIGINT,
+// SIGTERM or SIGHUP, the second with the second. The third signal kills.
+func stopSignals() (stop, hurry context.Context) {
+	stop, first := context.WithCancel(context.Background())
+	hurry, second := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	// Caught, it makes writing to a pipe that nobody reads an error: who reads
+	// the log must not decide over the spans.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		<-signals
+		first()
+		<-signals
+		second()
+		signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	}()
+	return stop, hurry
+}
