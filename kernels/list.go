@@ -1,0 +1,80 @@
+package main
+
+// arch is a machine that can be emulated.
+type arch struct {
+	goarch      string
+	debian      string
+	qemu        string
+	qemuPackage string
+	args        []string // of QEMU
+	boot        string   // parameters of the kernel
+}
+
+// kernel is one kernel to test on.
+type kernel struct {
+	name    string
+	arch    *arch
+	suite   string // of Debian
+	meta    string // package that depends on the newest build
+	cgroups string // what the guest mounts: "v1", "v2", or "hybrid" for v1 with v2 beside it
+}
+
+// suite is a package whose tests run in the guests.
+type suite struct {
+	name string // also of the folder
+	args []string
+}
+
+// exception is a test that some kernels cannot do.
+type exception struct {
+	test    string // "suite/Test"
+	kernels []string
+	reason  string
+}
+
+func kernels() []kernel {
+	amd64 := &arch{
+		goarch: "amd64", debian: "amd64", qemu: "qemu-system-x86_64", qemuPackage: "qemu-system-x86",
+		// QEMU 7.2 sometimes leaves rubbish in the flags after cmpxchg16b, where
+		// 6.12 dies of a double fault in kmalloc: do without that instruction.
+		args: []string{"-cpu", "max,-cx16"},
+		// On a busy host the emulated timer can be so late that the kernel takes
+		// it for broken, and panics.
+		boot: "console=ttyS0 no_timer_check lockdown=integrity",
+	}
+	arm64 := &arch{
+		goarch: "arm64", debian: "arm64", qemu: "qemu-system-aarch64", qemuPackage: "qemu-system-arm",
+		// The architecture's own pointer authentication is very slow to emulate.
+		args: []string{"-machine", "virt", "-cpu", "max,pauth-impdef=on"},
+		boot: "console=ttyAMA0 lockdown=integrity",
+	}
+	return []kernel{
+		{name: "5.10", arch: amd64, suite: "bullseye", meta: "linux-image-cloud-amd64", cgroups: "v1"},
+		{name: "6.1", arch: amd64, suite: "bookworm", meta: "linux-image-cloud-amd64", cgroups: "hybrid"},
+		{name: "6.12", arch: amd64, suite: "trixie", meta: "linux-image-cloud-amd64", cgroups: "v2"},
+		{name: "6.1-arm64", arch: arm64, suite: "bookworm", meta: "linux-image-cloud-arm64", cgroups: "v2"},
+	}
+}
+
+// suites lists what runs in each guest, in this order.
+func suites() []suite {
+	return []suite{
+		{name: "bpf", args: []string{"-emulated"}},
+		// Emulation is slow: some hundred processes a second.
+		{name: "scenario", args: []string{"-lives=2000", "-emulated"}},
+	}
+}
+
+// exceptions lists what kernels cannot do; every other test has to pass on
+// every kernel.
+func exceptions() []exception {
+	return []exception{{
+		test:    "bpf/TestOneExitPerProcess/group_dead=true",
+		kernels: []string{"5.10", "6.1", "6.12", "6.1-arm64"},
+		reason:  "the exit tracepoint of this kernel does not pass group_dead",
+	}, {
+		test:    "scenario/TestTraces/born_in_cgroup",
+		kernels: []string{"5.10"},
+		reason:  "a process can be born in a cgroup of version 2 only (clone3)",
+	}}
+}
