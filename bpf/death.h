@@ -99,7 +99,8 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	key.start = leader->start_boottime;
 	last.pid = bpf_get_current_pid_tgid() >> 32;
 	if ((__u64)info > SEND_SIG_PRIV) {
-		int code = info->si_code;
+		/* Not read in place: to newer verifiers info is no pointer, as it need not be. */
+		int code = BPF_CORE_READ(info, si_code);
 
 		/* Not timers and the like, which find anybody running. */
 		sent = code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
