@@ -78,7 +78,7 @@ func (f *flow) adopt(c config.Config) error {
 		return err
 	}
 	proc, names := enrich.NewProc("/proc"), variables(c)
-	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread })
+	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread || p.Ending })
 	for i := range living {
 		if p := &living[i]; p.Execed {
 			// One that cannot be read has ended, or will do with its name only.

@@ -39,7 +39,7 @@ func (l *lossLog) check(tracer *bpf.Tracer, table *process.Table, last bool) {
 	stats := table.Stats()
 	losses = append(losses,
 		bpf.Loss{Reason: "process forgotten: too many are living (kernel.max_processes)", Count: stats.Evicted},
-		bpf.Loss{Reason: "exit not seen: the pid was used again", Count: stats.Vanished},
+		bpf.Loss{Reason: "exit not seen: the end is estimated", Count: stats.Estimated},
 		bpf.Loss{Reason: "record malformed", Count: l.undecoded},
 	)
 	if l.told == nil {
