@@ -307,18 +307,28 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record.status = leader->exit_code;
 	fill_usage(&record.usage, task);
 	fill_death(&record, task);
-	submit(&record, sizeof(record), LOST_EXIT);
+	submit(&record, sizeof(record),
+	       record.header.flags & WIRE_EXECED ? LOST_EXIT : LOST_CHILD_EXIT);
 	return 0;
 }
 
-/* Lists the living, read once after the programs above are attached. */
+/*
+ * Lists the living, and those that are ending: a process is in the list unless its
+ * exit is in the ring already. The exit's tracepoint comes after live is 0 and
+ * before a thread has an exit_state; a leader that left before the last thread has
+ * one, and the last is then not released yet.
+ */
 SEC("iter/task")
 int list_living(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct wire_snapshot record = {};
+	bool ending;
 
-	if (!task || task->pid != task->tgid || !task->signal->live.counter) /* no zombies */
+	if (!task || task->pid != task->tgid)
+		return 0;
+	ending = !task->signal->live.counter;
+	if (ending && task->exit_state && task->signal->nr_threads <= 1) /* a zombie */
 		return 0;
 	fill_header(&record.header, 0, task, task->real_parent);
 	fill_groups(&record.groups, task);
@@ -327,6 +337,8 @@ int list_living(struct bpf_iter__task *ctx)
 		record.header.flags |= WIRE_EXECED;
 	if (task->flags & PF_KTHREAD)
 		record.header.flags |= WIRE_KTHREAD;
+	if (ending)
+		record.header.flags |= WIRE_ENDING;
 	if (task->tgid == (int)(bpf_get_current_pid_tgid() >> 32))
 		record.header.flags |= WIRE_SELF;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));

@@ -271,6 +271,7 @@ func (t *Tracer) Losses() ([]Loss, error) {
 		procspanWireLossLOST_ENVIRONMENT:   {Reason: "environment: not readable"},
 		procspanWireLossLOST_NAME:          {Reason: "cgroup path: ring buffer full, told later"},
 		procspanWireLossLOST_NAME_TOO_LONG: {Reason: "cgroup path: too long"},
+		procspanWireLossLOST_CHILD_EXIT:    {Reason: "exit of a process that executed nothing: ring buffer full"},
 	}
 	for i := range losses {
 		var perCPU []uint64
