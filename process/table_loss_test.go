@@ -10,9 +10,9 @@ import (
 // used again, processes older than the agent.
 func TestTableWithHoles(t *testing.T) {
 	for _, tc := range []struct {
-		name     string
-		tell     func(s *story)
-		want     []string
+		name      string
+		tell      func(s *story)
+		want      []string
 		estimated uint64
 	}{
 		{"lost fork: the parent at the exec", func(s *story) {
