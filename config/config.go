@@ -39,6 +39,8 @@ type Config struct {
 	TracePolicy TracePolicy
 	// Kernel sizes what stands between the kernel and the agent.
 	Kernel Kernel
+	// Daemon says what outlives the agent.
+	Daemon Daemon
 }
 
 // Resource is the user's part of the OpenTelemetry resource.
@@ -217,6 +219,17 @@ type Kernel struct {
 	RingSize int
 	// MaxProcesses is how many living processes are followed at most.
 	MaxProcesses int
+}
+
+// Daemon says what outlives `procspan run`.
+type Daemon struct {
+	// Persist leaves the kernel programs at work when the agent ends, in whatever
+	// way, for the next one to take over.
+	Persist bool
+	// PinDirectory is where the kernel programs are pinned: a directory of a BPF
+	// file system. StateDirectory is where the agent keeps what it knows of the
+	// living. Both are absolute paths of directories that are procspan's own.
+	PinDirectory, StateDirectory string
 }
 
 // Secret is a value that never prints: not with %v, not in YAML, JSON or a log.

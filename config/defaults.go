@@ -42,6 +42,10 @@ func Default() Config {
 			RingSize:     16 << 20,
 			MaxProcesses: 262144,
 		},
+		Daemon: Daemon{
+			PinDirectory:   "/sys/fs/bpf/procspan",
+			StateDirectory: "/run/procspan",
+		},
 	}
 }
 

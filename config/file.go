@@ -165,6 +165,7 @@ func (w *walker) root(n *yaml.Node) Config {
 	own.section("filter").filter(&c.Filter)
 	own.section("traces").policy(&c.TracePolicy)
 	own.section("kernel").kernel(&c.Kernel)
+	own.section("daemon").daemon(&c.Daemon)
 	return c
 }
 

@@ -71,6 +71,7 @@ distribution:
     filter: {min_duration: 1.5s, keep_errors: false}
     traces: {split_on: [job, session], max_spans: 1, max_age: 1h30m, long_lived_after: 10ms, join: false, honour_sampled: false, keep_errors: true}
     kernel: {ring_size: 64 KiB, max_processes: 1}
+    daemon: {persist: true, pin_directory: /sys/fs/bpf/other/, state_directory: /run/other}
 `, map[string]string{"TOKEN": "t0ken"})
 	want := Config{
 		Resource: Resource{Attributes: []Attribute{
@@ -110,6 +111,7 @@ distribution:
 			LongLivedAfter: 10 * time.Millisecond, KeepErrors: true,
 		},
 		Kernel: Kernel{RingSize: 64 << 10, MaxProcesses: 1},
+		Daemon: Daemon{Persist: true, PinDirectory: "/sys/fs/bpf/other", StateDirectory: "/run/other"},
 	}
 	maps.Copy(want.ExpectedExits, ExpectedExits{
 		"grep": nil, "*": {15, 3 << 8, 35}, "my-$tool": {255 << 8}, "rg": {1, 16 << 8},

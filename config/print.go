@@ -66,6 +66,10 @@ func (c Config) YAML() []byte {
 	p.line(2, "kernel:")
 	p.line(3, "ring_size: %s", formatSize(int64(c.Kernel.RingSize)))
 	p.line(3, "max_processes: %d", c.Kernel.MaxProcesses)
+	p.line(2, "daemon:")
+	p.line(3, "persist: %t", c.Daemon.Persist)
+	p.line(3, "pin_directory: %s", yamlString(c.Daemon.PinDirectory))
+	p.line(3, "state_directory: %s", yamlString(c.Daemon.StateDirectory))
 	return p.Bytes()
 }
 
