@@ -3,13 +3,13 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -34,6 +34,10 @@ type Options struct {
 	// OnlyDescendants traces only processes that this one forks after Open,
 	// and theirs, in the kernel already, until StopFollowing.
 	OnlyDescendants bool
+	// Pin, when set, has the programs go on when the agent ends: a directory of a
+	// BPF file system, that is procspan's own. What an earlier agent has pinned
+	// there is taken over, or replaced; see Start.
+	Pin string
 }
 
 // maxArgs is ARGS_MAX of procspan.bpf.c.
@@ -44,11 +48,13 @@ const maxArgs = 32768
 type Tracer struct {
 	objects procspanObjects
 	links   []link.Link
-	reader  *ringbuf.Reader
+	ring    *ring
 	decoder *decoder
-	record  ringbuf.Record
 
 	features features
+
+	begun   Start
+	session Session
 }
 
 // Open loads the programs and attaches them: what happens from its return on
@@ -73,6 +79,25 @@ func open(o Options, features features) (*Tracer, error) {
 	}
 	defer raiseMemlock()()
 
+	if o.Pin == "" {
+		return load(o, features)
+	}
+	if err := onBPF(filepath.Dir(o.Pin)); err != nil {
+		return nil, err
+	}
+	t, err := takeOver(o, features)
+	switch {
+	case err == nil:
+		return t, nil
+	case errors.Is(err, errIncompatible), errors.Is(err, fs.ErrNotExist):
+		return load(o, features)
+	}
+	return nil, explain("take over the kernel programs in "+o.Pin, err)
+}
+
+// load loads the programs, which takes the most time, and then attaches them, in
+// the place of those that are pinned.
+func load(o Options, features features) (*Tracer, error) {
 	spec, err := prepare(o, features.groupDead)
 	if err != nil {
 		return nil, err
@@ -175,16 +200,38 @@ func (t *Tracer) programs() []*ebpf.Program {
 	return []*ebpf.Program{t.objects.OnSignal, t.objects.OnExit, t.objects.OnExec, t.objects.OnFork}
 }
 
-// start opens the ring and attaches.
-func (t *Tracer) start(o Options) error {
-	reader, err := ringbuf.NewReader(t.objects.Events)
+// programNames are the names of programs, in their order.
+func programNames() []string {
+	return []string{procspanProgOnSignal, procspanProgOnExit, procspanProgOnExec, procspanProgOnFork}
+}
+
+func (t *Tracer) openRing(o Options) error {
+	ring, err := newRing(t.objects.Events)
 	if err != nil {
 		return explain("open the ring buffer", err)
 	}
-	t.reader = reader
+	ring.held = o.Pin != ""
+	t.ring = ring
+	return nil
+}
+
+// start opens the ring, attaches, and pins.
+func (t *Tracer) start(o Options) error {
+	if err := t.openRing(o); err != nil {
+		return err
+	}
 	if o.OnlyDescendants {
 		if err := t.followSelf(); err != nil {
 			return err
+		}
+	}
+	if o.Pin != "" {
+		replaced, err := Unpin(o.Pin)
+		if err != nil {
+			return explain("remove the kernel programs in "+o.Pin, err)
+		}
+		if replaced {
+			t.begun = Replaced
 		}
 	}
 	for _, program := range t.programs() {
@@ -193,6 +240,9 @@ func (t *Tracer) start(o Options) error {
 			return explain(fmt.Sprintf("attach %s", program), err)
 		}
 		t.links = append(t.links, attached)
+	}
+	if o.Pin != "" {
+		return t.pin(o)
 	}
 	return nil
 }
@@ -215,25 +265,22 @@ func (t *Tracer) Paths() string {
 // os.ErrDeadlineExceeded. Any other error is a record that could not be
 // decoded, or the ring itself failing.
 func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
-	t.reader.SetDeadline(deadline)
-	switch err := t.reader.ReadInto(&t.record); {
-	case errors.Is(err, ringbuf.ErrFlushed):
-		return os.ErrDeadlineExceeded
-	case err != nil:
+	record, err := t.ring.read(deadline)
+	if err != nil {
 		return err
 	}
-	return t.decoder.decode(t.record.RawSample, ev)
+	return t.decoder.decode(record, ev)
 }
 
 // Interrupt has Read, now or at its next call, behave as if its deadline had
 // passed. Unlike the other methods it may be called by any goroutine, until
 // Close is.
 func (t *Tracer) Interrupt() {
-	// It fails only for a reader that is closed.
-	_ = t.reader.Flush()
+	t.ring.interrupt()
 }
 
-// Detach ends the observation. What the ring still holds can be read after.
+// Detach ends the observation, unless the programs are pinned. What the ring still
+// holds can be read after.
 func (t *Tracer) Detach() error {
 	var errs []error
 	for _, l := range t.links {
@@ -246,9 +293,9 @@ func (t *Tracer) Detach() error {
 // Close detaches and releases everything; it may be called again.
 func (t *Tracer) Close() error {
 	err := t.Detach()
-	if t.reader != nil {
-		err = errors.Join(err, t.reader.Close())
-		t.reader = nil
+	if t.ring != nil {
+		err = errors.Join(err, t.ring.close())
+		t.ring = nil
 	}
 	return errors.Join(err, t.objects.Close())
 }
