@@ -94,11 +94,13 @@ func Exec(o Options, command Command) (code int, err error) {
 	if err != nil {
 		return notRun, err
 	}
-	ids, err := readIDs()
+	boot, err := readBootID()
 	if err != nil {
 		return notRun, err
 	}
+	ids := process.NewIDs(boot)
 	o.Config.TracePolicy.SplitOn = config.SplitOn{} // one command is one job
+	o.Config.Daemon = config.Daemon{}
 	if !exports(o.Config) {
 		kept := &keepOutput{}
 		if o.Config.Capture.Args != config.ArgsFull {
@@ -165,7 +167,7 @@ func follow(o Options, clock *otelexport.Clock, ids process.IDs, out output, com
 		defer close(done)
 		state, waitErr = waitFor(launcher.process, command)
 	}()
-	err = f.run(done)
+	err = errors.Join(f.run(done), f.finish(), f.tracer.Close())
 	<-done
 	if waitErr != nil {
 		return notRun, trace, errors.Join(err, fmt.Errorf("wait for %s: %w", command.Path, waitErr))

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -218,6 +219,9 @@ func (t *Tracer) Session() Session { return t.session }
 
 // Position is how far the ring was read.
 func (t *Tracer) Position() uint64 { return uint64(t.ring.next) }
+
+// Written is how far the ring was written, as Position counts.
+func (t *Tracer) Written() uint64 { return uint64(atomic.LoadUintptr(t.ring.producer)) }
 
 // Held is how many bytes of the ring were read and are held back, since Release
 // has not been called. For pinned programs only.

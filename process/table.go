@@ -126,6 +126,9 @@ func (t *Table) Stats() Stats {
 	return s
 }
 
+// Has reports whether the table holds a process.
+func (t *Table) Has(id ID) bool { return t.find(id) != nil }
+
 // Placed returns the span that a living process will have, and the first process
 // of its trace here. ok is false when it will have none, or when nobody can know
 // yet: its trace is not sampled, or it may be too short.
