@@ -3,13 +3,11 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -44,9 +42,8 @@ const maxArgs = 32768
 type Tracer struct {
 	objects procspanObjects
 	links   []link.Link
-	reader  *ringbuf.Reader
+	ring    *ring
 	decoder *decoder
-	record  ringbuf.Record
 
 	features features
 }
@@ -177,11 +174,11 @@ func (t *Tracer) programs() []*ebpf.Program {
 
 // start opens the ring and attaches.
 func (t *Tracer) start(o Options) error {
-	reader, err := ringbuf.NewReader(t.objects.Events)
+	ring, err := newRing(t.objects.Events)
 	if err != nil {
 		return explain("open the ring buffer", err)
 	}
-	t.reader = reader
+	t.ring = ring
 	if o.OnlyDescendants {
 		if err := t.followSelf(); err != nil {
 			return err
@@ -215,22 +212,18 @@ func (t *Tracer) Paths() string {
 // os.ErrDeadlineExceeded. Any other error is a record that could not be
 // decoded, or the ring itself failing.
 func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
-	t.reader.SetDeadline(deadline)
-	switch err := t.reader.ReadInto(&t.record); {
-	case errors.Is(err, ringbuf.ErrFlushed):
-		return os.ErrDeadlineExceeded
-	case err != nil:
+	record, err := t.ring.read(deadline)
+	if err != nil {
 		return err
 	}
-	return t.decoder.decode(t.record.RawSample, ev)
+	return t.decoder.decode(record, ev)
 }
 
 // Interrupt has Read, now or at its next call, behave as if its deadline had
 // passed. Unlike the other methods it may be called by any goroutine, until
 // Close is.
 func (t *Tracer) Interrupt() {
-	// It fails only for a reader that is closed.
-	_ = t.reader.Flush()
+	t.ring.interrupt()
 }
 
 // Detach ends the observation. What the ring still holds can be read after.
@@ -246,9 +239,9 @@ func (t *Tracer) Detach() error {
 // Close detaches and releases everything; it may be called again.
 func (t *Tracer) Close() error {
 	err := t.Detach()
-	if t.reader != nil {
-		err = errors.Join(err, t.reader.Close())
-		t.reader = nil
+	if t.ring != nil {
+		err = errors.Join(err, t.ring.close())
+		t.ring = nil
 	}
 	return errors.Join(err, t.objects.Close())
 }
