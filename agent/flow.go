@@ -230,6 +230,12 @@ func (f *flow) read(deadline time.Time) error {
 	case err != nil:
 		return fmt.Errorf("read the ring buffer: %w", err)
 	}
+	f.apply()
+	return nil
+}
+
+// apply takes the event to the table and to the output.
+func (f *flow) apply() {
 	f.handOn(f.table.Apply(&f.event))
 	switch f.event.Kind {
 	case process.Named:
@@ -237,7 +243,6 @@ func (f *flow) read(deadline time.Time) error {
 	case process.Exec:
 		f.out.started(&f.event, f.table)
 	}
-	return nil
 }
 
 func (f *flow) handOn(ended []*process.Lifetime) {

@@ -14,19 +14,20 @@ import (
 // ErrMalformed says that a record was not as wire.h has it, and was left out.
 var ErrMalformed = errors.New("malformed record")
 
-// decoder turns ring records into events.
-type decoder struct {
+// Decoder turns ring records into events. It is for one goroutine.
+type Decoder struct {
 	texts    texts
 	path     []byte // a path while it is straightened
 	pageSize uint64
 }
 
-func newDecoder() *decoder {
-	return &decoder{texts: newTexts(), pageSize: uint64(os.Getpagesize())}
+// NewDecoder returns a decoder.
+func NewDecoder() *Decoder {
+	return &Decoder{texts: newTexts(), pageSize: uint64(os.Getpagesize())}
 }
 
-// decode fills ev from one record. It keeps none of raw.
-func (d *decoder) decode(raw []byte, ev *process.Event) error {
+// Decode fills ev from one record. It keeps none of raw.
+func (d *Decoder) Decode(raw []byte, ev *process.Event) error {
 	header, _, ok := view[procspanWireHeader](raw)
 	if !ok {
 		return fmt.Errorf("%w: %d bytes are too few for a header", ErrMalformed, len(raw))
@@ -84,7 +85,7 @@ func (d *decoder) decode(raw []byte, ev *process.Event) error {
 	return fmt.Errorf("%w: unknown kind %d", ErrMalformed, header.Kind)
 }
 
-func (d *decoder) exec(raw []byte, ev *process.Event) error {
+func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	exec, data, ok := view[procspanWireExec](raw)
 	if !ok {
 		return fmt.Errorf("%w: %d bytes are too few for an exec", ErrMalformed, len(raw))
@@ -136,7 +137,7 @@ func credentials(c *procspanWireCredentials) process.Credentials {
 	}
 }
 
-func (d *decoder) usage(u *procspanWireUsage) process.Usage {
+func (d *Decoder) usage(u *procspanWireUsage) process.Usage {
 	user, system := adjustTime(u.Utime, u.Stime, u.Runtime)
 	return process.Usage{
 		UserTime: user, SystemTime: system,
@@ -162,7 +163,7 @@ func adjustTime(utime, stime, runtime uint64) (user, system time.Duration) {
 
 // straight turns a path from the kernel's order, "ls\0bin\0usr\0", into
 // "/usr/bin/ls" and appends suffix. What it returns is valid until the next call.
-func (d *decoder) straight(raw []byte, suffix string) []byte {
+func (d *Decoder) straight(raw []byte, suffix string) []byte {
 	p := d.path[:0]
 	for end := len(raw); end > 0; {
 		// Each component ends in a NUL, the last byte of raw as well, whatever it is.
@@ -176,7 +177,7 @@ func (d *decoder) straight(raw []byte, suffix string) []byte {
 	return p
 }
 
-func (d *decoder) comm(raw [16]int8) string {
+func (d *Decoder) comm(raw [16]int8) string {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&raw[0])), len(raw))
 	if end := bytes.IndexByte(b, 0); end >= 0 {
 		b = b[:end]

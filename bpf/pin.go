@@ -88,7 +88,7 @@ func takeOver(o Options, f features) (*Tracer, error) {
 	if err != nil || session.Identity != identity(o, f) {
 		return nil, errIncompatible
 	}
-	t := &Tracer{decoder: newDecoder(), features: f, session: session.Session, begun: TakenOver}
+	t := &Tracer{decoder: NewDecoder(), features: f, session: session.Session, begun: TakenOver}
 	if err := t.loadPinned(o.Pin); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errIncompatible, err), t.Close())
 	}

@@ -49,7 +49,7 @@ type Tracer struct {
 	objects procspanObjects
 	links   []link.Link
 	ring    *ring
-	decoder *decoder
+	decoder *Decoder
 
 	features features
 
@@ -102,7 +102,7 @@ func load(o Options, features features) (*Tracer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracer{decoder: newDecoder(), features: features}
+	t := &Tracer{decoder: NewDecoder(), features: features}
 	if err := spec.LoadAndAssign(&t.objects, nil); err != nil {
 		return nil, explain("load the kernel programs", err)
 	}
@@ -269,7 +269,7 @@ func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
 	if err != nil {
 		return err
 	}
-	return t.decoder.decode(record, ev)
+	return t.decoder.Decode(record, ev)
 }
 
 // Interrupt has Read, now or at its next call, behave as if its deadline had
