@@ -14,6 +14,7 @@ type options struct {
 	procspan   string // the binary
 	out        string // directory for results.json and results.svg
 	against    string // results.json of an earlier run, or ""
+	readme     string // where the table goes too, or ""
 	contenders string // regular expression over their names
 	install    bool
 	quick      bool
@@ -44,6 +45,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.procspan, "procspan", "bin/procspan", "the procspan to measure, a `file`")
 	flags.StringVar(&o.out, "out", "", "where results.json and results.svg go, a `directory` (default: bench, with -quick bin)")
 	flags.StringVar(&o.against, "against", "", "say what changed against this results.json, a `file`")
+	flags.StringVar(&o.readme, "readme", "", "put the table between the bench marks of this `file`, unless -quick")
 	flags.StringVar(&o.contenders, "only", "", "only the contenders whose name matches this `regexp`, and only the storm")
 	flags.BoolVar(&o.install, "install", true, "install missing contenders with apt-get, where it is there and allowed to")
 	flags.BoolVar(&o.quick, "quick", false, "few and short rounds: one or two minutes, and nothing to quote")

@@ -173,7 +173,7 @@ func readResults(file string) (*results, error) {
 		return nil, fmt.Errorf("read the earlier results in %s: %w", file, err)
 	}
 	if r.Schema != schema {
-		return nil, fmt.Errorf("read the earlier results: %s has schema %d, this bench writes %d; leave out -against", file, r.Schema, schema)
+		return nil, fmt.Errorf("read the earlier results: %s has schema %d, this bench writes %d", file, r.Schema, schema)
 	}
 	return r, nil
 }
@@ -203,4 +203,25 @@ func (r *results) write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// The table's place in the README.
+const (
+	markBegin = "<!-- bench -->\n"
+	markEnd   = "<!-- /bench -->\n"
+)
+
+// writeReadme puts the table into a file that has a place for it.
+func writeReadme(file, table string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("write the table: %w", err)
+	}
+	before, rest, begun := strings.Cut(string(text), markBegin)
+	_, after, ended := strings.Cut(rest, markEnd)
+	if !begun || !ended {
+		return fmt.Errorf("write the table: %s has no %s and %s", file, strings.TrimSpace(markBegin), strings.TrimSpace(markEnd))
+	}
+	// The file stays that of whom it belongs to.
+	return os.WriteFile(file, []byte(before+markBegin+table+markEnd+after), 0o644)
 }

@@ -18,15 +18,15 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	earlier, err := readResults(o.against)
-	if err != nil {
-		return err
-	}
 	l, err := newLab(o.procspan)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(l.dir)
+	earlier, err := readResults(o.against)
+	if err != nil {
+		l.say("nothing is compared: %v", err)
+	}
 	if o.install {
 		if err := installPeers(ctx, l.say); err != nil {
 			return err
@@ -62,7 +62,11 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	l.say("wrote results.json and results.svg to %s", o.out)
-	return nil
+	if o.readme == "" || o.quick {
+		return nil
+	}
+	l.say("wrote the table to %s", o.readme)
+	return writeReadme(o.readme, report(r))
 }
 
 func newLab(procspan string) (*lab, error) {

@@ -106,18 +106,6 @@ func report(r *results) string {
 			c.Title, ratio.median, ratio.min, ratio.max, own.median, own.min, own.max, cpu.median, cpu.min, cpu.max, c.InBPF.micros(),
 			c.receiverCPU(), c.rss()/1e6, seen, of, of-seen)
 	}
-	b.WriteString("\n| kernel programs, ns a lifetime | |\n|---|---|\n")
-	for _, c := range r.Contenders {
-		if c.InBPF == nil {
-			continue
-		}
-		var parts []string
-		for _, p := range c.InBPF.Programs {
-			parts = append(parts, fmt.Sprintf("%s %.0f (%.2f runs)", p.Name,
-				1e3*micros(p.Time, c.InBPF.Lifetimes), float64(p.Runs)/float64(c.InBPF.Lifetimes)))
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", c.Title, strings.Join(parts, ", "))
-	}
 	if r.Build != nil || r.Scale != nil {
 		b.WriteString("\n| procspan | |\n|---|---|\n")
 	}
@@ -136,6 +124,18 @@ func report(r *results) string {
 			float64(s.Idle)/1e9, s.idlePercent(), s.IdleSpans)
 		fmt.Fprintf(&b, "| from exec to \"observing\" with %d processes alive, median of %d (max) | %.0f ms (%.0f) |\n",
 			s.Older, len(s.Ready), float64(median(s.Ready))/1e6, float64(slices.Max(s.Ready))/1e6)
+	}
+	b.WriteString("\n| kernel programs, ns a lifetime | |\n|---|---|\n")
+	for _, c := range r.Contenders {
+		if c.InBPF == nil {
+			continue
+		}
+		var parts []string
+		for _, p := range c.InBPF.Programs {
+			parts = append(parts, fmt.Sprintf("%s %.0f (%.2f runs)", p.Name,
+				1e3*micros(p.Time, c.InBPF.Lifetimes), float64(p.Runs)/float64(c.InBPF.Lifetimes)))
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", c.Title, strings.Join(parts, ", "))
 	}
 	return b.String()
 }

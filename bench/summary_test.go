@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 )
+
+var update = flag.Bool("update", false, "write README.md's table and results.svg from results.json")
 
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
@@ -141,6 +144,40 @@ func TestPlot(t *testing.T) {
 		if !strings.Contains(picture, want) {
 			t.Errorf("the picture lacks %q", want)
 		}
+	}
+}
+
+// TestCommitted holds that what README shows is what results.json says.
+func TestCommitted(t *testing.T) {
+	r, err := readResults("results.json")
+	if err != nil || r == nil {
+		t.Fatalf("there is no results.json, which make bench writes: %v", err)
+	}
+	readme := filepath.Join("..", "README.md")
+	if *update {
+		if err := writeReadme(readme, report(r)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("results.svg", []byte(plot(r)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), markBegin+report(r)+markEnd) {
+		t.Error("the table in README.md is not that of bench/results.json; run go test ./bench -update")
+	}
+	picture, err := os.ReadFile("results.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(picture) != plot(r) {
+		t.Error("results.svg is not the picture of results.json; run go test ./bench -update")
+	}
+	if r.Quick {
+		t.Error("the results are of a quick run, which is not to be quoted")
 	}
 }
 
