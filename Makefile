@@ -12,7 +12,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := all
-.PHONY: all build install run test test-unit test-e2e test-kernels bench fuzz lint vulncheck generate check-generated clean help
+.PHONY: all build install run test test-unit test-e2e test-kernels bench microbench fuzz lint vulncheck generate check-generated clean help
 
 all: lint check-generated test test-kernels ## what CI runs
 
@@ -56,7 +56,16 @@ KERNELSFLAGS ?=
 test-kernels: ## the kernel tests on Debian's 5.10, 6.1 and 6.12 and an arm64 kernel, emulated by QEMU (KERNELSFLAGS='-only 6.12 -v')
 	$(GO) run ./kernels $(KERNELSFLAGS)
 
-bench: ## benchmarks of the stages
+# What was committed last is what a run is held against. A run writes
+# bench/results.json, bench/results.svg and the table in README.md; a quick one
+# writes to bin.
+BENCHFLAGS ?=
+bench: build ## procspan beside other tracers, as root: 7 to 10 minutes (BENCHFLAGS=-quick: 1 to 2; -h); may apt-get install bpftrace and libbpf-tools
+	$(GO) build -o bin/bench ./bench
+	@git show HEAD:bench/results.json >bin/bench-before.json 2>/dev/null || true
+	@$(SUDO) env "PATH=$$PATH" bin/bench -procspan $(BIN) -against bin/bench-before.json -readme README.md $(BENCHFLAGS)
+
+microbench: ## Go benchmarks of the stages
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 FUZZTIME ?= 30s
