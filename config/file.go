@@ -164,6 +164,7 @@ func (w *walker) root(n *yaml.Node) Config {
 	own.section("capture").capture(&c.Capture)
 	own.section("filter").filter(&c.Filter)
 	own.section("traces").policy(&c.TracePolicy)
+	own.section("delivery").delivery(&c.Delivery)
 	own.section("kernel").kernel(&c.Kernel)
 	return c
 }
