@@ -37,6 +37,8 @@ type Config struct {
 	Filter Filter
 	// TracePolicy says what one trace is.
 	TracePolicy TracePolicy
+	// Delivery says what becomes of what cannot be delivered at once.
+	Delivery Delivery
 	// Kernel sizes what stands between the kernel and the agent.
 	Kernel Kernel
 	// Daemon says what outlives the agent.
@@ -210,6 +212,19 @@ type SplitOn struct {
 	Job bool
 	// LongLived is each child of a process that is long-lived.
 	LongLived bool
+}
+
+// Delivery says where spans and log records wait while the collector is away.
+type Delivery struct {
+	// Directory holds the store, as an absolute path; "" is to have none, and
+	// they wait in memory only.
+	Directory string
+	// MaxSize bounds what is stored, in bytes, from 16 MiB to 1 TiB; beyond, the
+	// oldest are dropped and counted.
+	MaxSize int64
+	// MaxAge is how long they are stored before they are dropped and counted;
+	// never 0.
+	MaxAge time.Duration
 }
 
 // Kernel sizes what stands between the kernel and the agent.

@@ -2,24 +2,24 @@ package config
 
 import "path/filepath"
 
-func (s section) daemon(d *Daemon) {
+func (s section) daemon(d *Daemon, store Delivery) {
 	d.Persist = s.boolean("persist", d.Persist)
-	d.PinDirectory = s.directory("pin_directory", d.PinDirectory)
-	d.StateDirectory = s.directory("state_directory", d.StateDirectory)
+	d.PinDirectory = s.ownDirectory("pin_directory", d.PinDirectory)
+	d.StateDirectory = s.ownDirectory("state_directory", d.StateDirectory)
+	if d.Persist && store.Directory == "" {
+		s.fail("persist", "needs distribution.procspan.delivery.directory, for what is on its way to the collector when procspan ends; set it")
+	}
 }
 
-// directory reads the absolute path of a directory.
-func (s section) directory(key, def string) string {
-	path, ok := s.text(key)
+// ownDirectory reads the absolute path of a directory that is procspan's alone.
+func (s section) ownDirectory(key, def string) string {
+	path := s.directory(key)
 	switch {
-	case !ok:
+	case path == "":
 		return def
-	case !filepath.IsAbs(path):
-		s.fail(key, "must be an absolute path (got %s)", quote(path))
-		return def
-	case filepath.Clean(path) == "/":
+	case filepath.Dir(path) == path:
 		s.fail(key, "must be a directory of procspan's own (got %s)", quote(path))
 		return def
 	}
-	return filepath.Clean(path)
+	return path
 }
