@@ -58,6 +58,8 @@ type flow struct {
 	endsBefore uint64
 	ends       uint64 // as of the last look
 	ringSize   uint64
+
+	onlyDescendants bool
 	// What is asked of /proc.
 	argsMaxBytes int
 	variables    []string
@@ -77,13 +79,16 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 	policy := policy(o.Config)
 	limits := process.Limits{Processes: o.Config.Kernel.MaxProcesses, Bytes: maxImageBytes}
 	return &flow{
-		log:          o.Log,
-		clock:        clock,
-		tracer:       tracer,
-		policy:       policy,
-		limits:       limits,
-		ids:          ids,
-		ringSize:     uint64(o.Config.Kernel.RingSize),
+		log:      o.Log,
+		clock:    clock,
+		tracer:   tracer,
+		policy:   policy,
+		limits:   limits,
+		ids:      ids,
+		ringSize: uint64(o.Config.Kernel.RingSize),
+
+		onlyDescendants: onlyDescendants,
+
 		table:        process.NewTable(limits, policy, ids),
 		out:          out,
 		losses:       lossLog{log: o.Log},
@@ -257,6 +262,7 @@ func (f *flow) finish() error {
 	err := f.tracer.Detach()
 	err = errors.Join(err, f.catchUp())
 	losses, lossErr := f.tracer.Losses()
+	f.ends = endsLost(losses)
 	if f.sweeps.note(losses, time.Now().Add(sweepAfter)) {
 		err = errors.Join(err, f.sweep())
 	}

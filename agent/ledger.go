@@ -81,14 +81,10 @@ func (l ledger) tell(log *slog.Logger) {
 
 // ledger returns that of now.
 func (f *flow) ledger(exporter *otelexport.Exporter) ledger {
-	losses, err := f.tracer.Losses()
-	if err != nil {
-		f.log.Error("losses are not known", "error", err)
-	}
 	now := f.table.Stats()
 	spans, _ := exporter.Stats()
 	// An end that was lost is lost for good unless the table found out about it.
-	ends, found := endsLost(losses)-f.endsBefore, now.Estimated-f.began.Estimated
+	ends, found := f.ends-f.endsBefore, now.Estimated-f.began.Estimated
 	return newLedger(f.began, now, max(ends, found)-found, spans)
 }
 

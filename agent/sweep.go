@@ -52,13 +52,13 @@ func (f *flow) sweep() error {
 	}
 	by := bootTime()
 	// What the list does not have any more, and what it has already, stands in
-	// the ring, unless it was lost.
+	// the ring, unless it was lost. Strangers are none of our business.
 	if err := f.catchUp(); err != nil {
 		return err
 	}
 	gone := f.table.Unlisted(listed, before)
 	unknown := slices.DeleteFunc(listed, func(p process.Living) bool {
-		return p.KernelThread || p.Ending || p.ID.Start >= before || f.table.Has(p.ID)
+		return f.onlyDescendants || p.KernelThread || p.Ending || p.ID.Start >= before || f.table.Has(p.ID)
 	})
 	if len(gone) == 0 && len(unknown) == 0 {
 		return nil
