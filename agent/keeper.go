@@ -21,7 +21,8 @@ type keeper struct {
 	log  *slog.Logger
 	out  exportOutput
 
-	saved  uint64 // the position that the file is of
+	kept   bool   // there is a file of this agent's
+	saved  uint64 // the position that it is of
 	failed time.Time
 }
 
@@ -75,6 +76,9 @@ func (k *keeper) restore(f *flow) bool {
 		table, err = process.Restore(f.limits, f.policy, f.ids, s.table)
 	}
 	if err == nil {
+		err = f.clock.RestoreHistory(s.clock)
+	}
+	if err == nil {
 		err = k.out.exporter.RestorePending(s.pending)
 	}
 	if err != nil {
@@ -104,13 +108,14 @@ func (k *keeper) isDue(f *flow) bool {
 
 // save keeps the state of now, where anything has happened since the last time.
 func (k *keeper) save(f *flow) {
-	if k == nil || f.tracer.Position() == k.saved && f.tracer.Held() == 0 {
+	if k == nil || k.kept && f.tracer.Position() == k.saved {
 		return
 	}
 	s := state{
 		boot: k.boot, session: f.tracer.Session(), position: f.tracer.Position(),
 		table:   f.table.AppendSnapshot(nil),
 		pending: k.out.exporter.AppendPending(nil),
+		clock:   f.clock.AppendHistory(nil),
 		paths:   maps.Collect(k.out.origins.paths.all()),
 		told:    f.losses.told,
 		ends:    f.ends,
@@ -125,7 +130,7 @@ func (k *keeper) save(f *flow) {
 			return
 		}
 	}
-	k.saved = s.position
+	k.kept, k.saved = true, s.position
 	f.tracer.Release()
 }
 

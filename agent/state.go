@@ -19,8 +19,9 @@ type state struct {
 	boot     string
 	session  [16]byte
 	position uint64
-	// table is process.Table's snapshot, pending what the exporter holds.
-	table, pending []byte
+	// table is process.Table's snapshot, pending what the exporter holds, clock the
+	// history of the clock.
+	table, pending, clock []byte
 	// paths are those of cgroups, by their ids; the kernel side tells each once.
 	paths map[uint64]string
 	// told are the losses that the log knows of, ends how many ends of programs the
@@ -47,6 +48,7 @@ func (s *state) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, s.ends)
 	b = appendBytes(b, s.table)
 	b = appendBytes(b, s.pending)
+	b = appendBytes(b, s.clock)
 	b = binary.AppendUvarint(b, uint64(len(s.paths)))
 	for id, path := range s.paths {
 		b = binary.AppendUvarint(b, id)
@@ -78,7 +80,7 @@ func parseState(b []byte) (s state, err error) {
 	s.boot = string(r.bytes())
 	copy(s.session[:], r.next(len(s.session)))
 	s.position, s.ends = r.fixed(), r.fixed()
-	s.table, s.pending = r.bytes(), r.bytes()
+	s.table, s.pending, s.clock = r.bytes(), r.bytes(), r.bytes()
 	s.paths, s.told = make(map[uint64]string), make(map[string]uint64)
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		id := r.number()

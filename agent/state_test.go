@@ -12,7 +12,7 @@ import (
 func someState() state {
 	return state{
 		boot: "boot-1", session: [16]byte{1, 2, 3}, position: 1 << 40, ends: 7,
-		table: []byte("table"), pending: []byte{0, 0},
+		table: []byte("table"), pending: []byte{0, 0}, clock: []byte("clock"),
 		paths: map[uint64]string{1: "/", 4711: "/system.slice/a.service"},
 		told:  map[string]uint64{"exit: ring buffer full": 3, "record malformed": 0},
 	}
