@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // programs remembers the kernel programs that a process holds: those its open
@@ -65,4 +66,16 @@ func loaded(ts *testscript.TestScript, id uint32) bool {
 	ts.Check(err)
 	ts.Check(program.Close())
 	return true
+}
+
+// mountBPF mounts a BPF file system on a new directory, for as long as the story
+// lasts, and has whatever is pinned there end with it.
+func mountBPF(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: bpffs DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o755))
+	ts.Check(unix.Mount("bpf", dir, "bpf", 0, ""))
+	ts.Defer(func() { ts.Check(unix.Unmount(dir, unix.MNT_DETACH)) })
 }

@@ -14,6 +14,7 @@ package main
 //	ends NAME CODE [TIME]  wait for its end; stdout and stderr are then its
 //	kill-pid FILE          end the process whose pid is in FILE
 //	programs NAME          remember which kernel programs it holds
+//	bpffs DIR              mount a BPF file system on a new directory
 //	unloaded NAME          wait until the kernel has none of these any more
 //	sink [-later|-tls]     start a collector; $SINK is its URL
 //	sink -now              let the one of -later answer
@@ -70,6 +71,7 @@ func TestStories(t *testing.T) {
 			"kill-pid": killPID,
 			"programs": programs,
 			"unloaded": unloaded,
+			"bpffs":    mountBPF,
 			"sink":     startSink,
 			"received": received,
 		},
