@@ -56,6 +56,9 @@ type Table struct {
 	waiting   int
 	out       []*Lifetime
 	stats     Stats
+	// What is used again instead of being made anew.
+	entries   pool[entry]
+	lifetimes pool[Lifetime]
 }
 
 // Stats counts what a Table did since it was made.
@@ -283,32 +286,35 @@ func (t *Table) exit(ev *Event) {
 	}
 	if e.span == nil {
 		if !ev.Execed {
+			t.entries.put(e)
 			return
 		}
 		e.span = t.place(e, e.start, e.groups, &e.image) // its exec is missing
 	}
-	l := e.lifetime()
+	l := t.lifetimes.get()
+	e.tell(l)
 	l.End = max(ev.At, l.Start)
 	l.Comm = ev.Comm
 	l.Status = ev.Status
 	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
-	t.end(e.span, l)
+	s := e.span
+	t.entries.put(e)
+	t.end(s, l)
 }
 
-func (e *entry) lifetime() *Lifetime {
-	return &Lifetime{
-		ID:             e.id,
-		ParentPID:      e.parentPID,
-		Start:          e.start,
-		StartEstimated: !e.seen,
-		Image:          e.image,
-		Groups:         e.groups,
-		Credentials:    e.credentials,
-		VPID:           e.vpid,
-		Reexecs:        e.reexecs,
-		ReexecsDropped: e.reexecsDropped,
-	}
+// tell sets in l what is known of the process before its end.
+func (e *entry) tell(l *Lifetime) {
+	l.ID = e.id
+	l.ParentPID = e.parentPID
+	l.Start, l.StartEstimated = e.start, !e.seen
+	l.Image = e.image
+	l.Groups, l.Credentials, l.VPID = e.groups, e.credentials, e.vpid
+	l.Reexecs, l.ReexecsDropped = e.reexecs, e.reexecsDropped
 }
+
+// Recycle takes back a lifetime that was handed out and that nobody uses any
+// more, to make another of it. Whoever keeps lifetimes need not call it.
+func (t *Table) Recycle(l *Lifetime) { t.lifetimes.put(l) }
 
 // find returns the entry of id, or nil.
 func (t *Table) find(id ID) *entry {
@@ -323,7 +329,8 @@ func (t *Table) find(id ID) *entry {
 // one: the list of the living may tell of a process before its fork event does,
 // and before the last events of the process that had the pid until then.
 func (t *Table) enter(id ID) *entry {
-	e := &entry{id: id, start: id.Start}
+	e := t.entries.get()
+	e.id, e.start = id, id.Start
 	if old := t.living[id.PID]; old != nil {
 		switch {
 		case old.id.Start < id.Start:
@@ -342,7 +349,9 @@ func (t *Table) enter(id ID) *entry {
 // lose forgets a process without its exit: nothing more hangs on its span.
 func (t *Table) lose(e *entry) {
 	t.forget(e)
-	if s := e.span; s != nil {
+	s := e.span
+	t.entries.put(e)
+	if s != nil {
 		s.fold()
 		t.leaveTrace(s, false)
 		if s.up != nil {
