@@ -36,6 +36,7 @@ type output interface {
 	named(id uint64, path string)
 	// started tells of an exec; the table knows it already.
 	started(*process.Event, *process.Table)
+	// ended tells of a finished lifetime, which is valid until it returns.
 	ended(*process.Lifetime)
 }
 
@@ -253,6 +254,7 @@ func (f *flow) apply() {
 func (f *flow) handOn(ended []*process.Lifetime) {
 	for _, l := range ended {
 		f.out.ended(l)
+		f.table.Recycle(l)
 	}
 }
 

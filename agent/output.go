@@ -21,6 +21,9 @@ type exportOutput struct {
 func (o exportOutput) named(id uint64, path string) { o.origins.name(id, path) }
 
 func (o exportOutput) started(ev *process.Event, table *process.Table) {
+	if !o.exporter.Records() {
+		return
+	}
 	if at, root, ok := table.Placed(ev.ID); ok {
 		o.exporter.ExportExec(ev, at, root, o.origins.of(ev.Groups.Cgroup, &ev.Image))
 	}
@@ -145,7 +148,9 @@ func (o *keepOutput) named(uint64, string) {}
 // maxKeptArgs is how many bytes of the arguments are kept; no line shows more.
 const maxKeptArgs = 512
 
-func (o *keepOutput) ended(l *process.Lifetime) {
+func (o *keepOutput) ended(ended *process.Lifetime) {
+	l := new(process.Lifetime)
+	*l = *ended
 	l.Reexecs = nil // not shown
 	if o.redact != nil {
 		l.Image.Args = o.redact(l.Image.Args)

@@ -1,8 +1,6 @@
 package otelexport
 
 import (
-	"math"
-
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -48,14 +46,9 @@ func (a *attributeList) readdress(field protowire.Number) {
 
 // begin appends an attribute up to its value, an AnyValue of so many bytes.
 func (a *attributeList) begin(key string, value int) {
-	b := protowire.AppendTag(a.wire, a.field, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(
-		protowire.SizeTag(fieldKey)+protowire.SizeBytes(len(key))+
-			protowire.SizeTag(fieldValue)+protowire.SizeBytes(value)))
-	b = protowire.AppendTag(b, fieldKey, protowire.BytesType)
-	b = protowire.AppendString(b, key)
-	b = protowire.AppendTag(b, fieldValue, protowire.BytesType)
-	a.wire = protowire.AppendVarint(b, uint64(value))
+	b := appendSize(a.wire, a.field, 1+sizeBytes(len(key))+1+sizeBytes(value)) // the tags are one byte each
+	b = appendBytes(b, fieldKey, key)
+	a.wire = appendSize(b, fieldValue, value)
 }
 
 // text sets a string; an empty one is one that is not known, and left out.
@@ -68,13 +61,13 @@ func (a *attributeList) text(key attribute.Key, v string) {
 // anyText sets a string, the empty one too.
 func (a *attributeList) anyText(key attribute.Key, v string) {
 	v = validUTF8(v)
-	a.begin(string(key), protowire.SizeTag(fieldText)+protowire.SizeBytes(len(v)))
-	a.wire = appendText(a.wire, v)
+	a.begin(string(key), 1+sizeBytes(len(v)))
+	a.wire = appendBytes(a.wire, fieldText, v)
 }
 
 func (a *attributeList) number(key attribute.Key, v int64) {
-	a.begin(string(key), protowire.SizeTag(fieldNumber)+protowire.SizeVarint(uint64(v)))
-	a.wire = appendNumber(a.wire, v)
+	a.begin(string(key), 1+sizeVarint(uint64(v)))
+	a.wire = appendUint(a.wire, fieldNumber, uint64(v))
 }
 
 // count sets a number; zero is left out.
@@ -85,13 +78,13 @@ func (a *attributeList) count(key attribute.Key, v uint64) {
 }
 
 func (a *attributeList) double(key attribute.Key, v float64) {
-	a.begin(string(key), protowire.SizeTag(fieldDouble)+protowire.SizeFixed64())
-	a.wire = appendDouble(a.wire, v)
+	a.begin(string(key), 1+protowire.SizeFixed64())
+	a.wire = appendDouble(a.wire, fieldDouble, v)
 }
 
 func (a *attributeList) flag(key attribute.Key, v bool) {
-	a.begin(string(key), protowire.SizeTag(fieldFlag)+protowire.SizeVarint(1))
-	a.wire = appendFlag(a.wire, v)
+	a.begin(string(key), 1+1)
+	a.wire = appendUint(a.wire, fieldFlag, protowire.EncodeBool(v))
 }
 
 // mark sets a flag that is true or absent.
@@ -104,15 +97,13 @@ func (a *attributeList) mark(key attribute.Key, v bool) {
 // item appends a string, the empty one too, to the list value that setList sets.
 func (a *attributeList) item(v string) {
 	v = validUTF8(v)
-	a.array = protowire.AppendTag(a.array, fieldItems, protowire.BytesType)
-	a.array = protowire.AppendVarint(a.array, uint64(protowire.SizeTag(fieldText)+protowire.SizeBytes(len(v))))
-	a.array = appendText(a.array, v)
+	a.array = appendSize(a.array, fieldItems, 1+sizeBytes(len(v)))
+	a.array = appendBytes(a.array, fieldText, v)
 }
 
 func (a *attributeList) setList(key attribute.Key) {
-	a.begin(string(key), protowire.SizeTag(fieldArray)+protowire.SizeBytes(len(a.array)))
-	a.wire = protowire.AppendTag(a.wire, fieldArray, protowire.BytesType)
-	a.wire = protowire.AppendBytes(a.wire, a.array)
+	a.begin(string(key), 1+sizeBytes(len(a.array)))
+	a.wire = appendBytes(a.wire, fieldArray, a.array)
 	a.array = a.array[:0]
 }
 
@@ -127,11 +118,11 @@ func (a *attributeList) set(kv attribute.KeyValue) {
 func appendValue(b []byte, v attribute.Value) []byte {
 	switch v.Type() {
 	case attribute.BOOL:
-		return appendFlag(b, v.AsBool())
+		return appendUint(b, fieldFlag, protowire.EncodeBool(v.AsBool()))
 	case attribute.INT64:
-		return appendNumber(b, v.AsInt64())
+		return appendUint(b, fieldNumber, uint64(v.AsInt64()))
 	case attribute.FLOAT64:
-		return appendDouble(b, v.AsFloat64())
+		return appendDouble(b, fieldDouble, v.AsFloat64())
 	case attribute.BOOLSLICE:
 		return appendArray(b, v.AsBoolSlice(), attribute.BoolValue)
 	case attribute.INT64SLICE:
@@ -142,36 +133,14 @@ func appendValue(b []byte, v attribute.Value) []byte {
 		return appendArray(b, v.AsStringSlice(), attribute.StringValue)
 	default:
 		// The rest is text, or a kind that nothing here makes.
-		return appendText(b, validUTF8(v.String()))
+		return appendBytes(b, fieldText, validUTF8(v.String()))
 	}
 }
 
 func appendArray[T any](b []byte, items []T, value func(T) attribute.Value) []byte {
 	var array []byte
 	for _, item := range items {
-		array = protowire.AppendTag(array, fieldItems, protowire.BytesType)
-		array = protowire.AppendBytes(array, appendValue(nil, value(item)))
+		array = appendBytes(array, fieldItems, appendValue(nil, value(item)))
 	}
-	b = protowire.AppendTag(b, fieldArray, protowire.BytesType)
-	return protowire.AppendBytes(b, array)
-}
-
-func appendText(b []byte, v string) []byte {
-	b = protowire.AppendTag(b, fieldText, protowire.BytesType)
-	return protowire.AppendString(b, v)
-}
-
-func appendNumber(b []byte, v int64) []byte {
-	b = protowire.AppendTag(b, fieldNumber, protowire.VarintType)
-	return protowire.AppendVarint(b, uint64(v))
-}
-
-func appendDouble(b []byte, v float64) []byte {
-	b = protowire.AppendTag(b, fieldDouble, protowire.Fixed64Type)
-	return protowire.AppendFixed64(b, math.Float64bits(v))
-}
-
-func appendFlag(b []byte, v bool) []byte {
-	b = protowire.AppendTag(b, fieldFlag, protowire.VarintType)
-	return protowire.AppendVarint(b, protowire.EncodeBool(v))
+	return appendBytes(b, fieldArray, array)
 }

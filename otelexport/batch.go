@@ -10,6 +10,7 @@ import (
 type batch struct {
 	parts []part
 	index map[*Resource]int // into parts; for add only
+	last  int               // in parts, of the last item added
 	items int
 	size  int // in bytes, the resources included
 	due   time.Time
@@ -26,20 +27,34 @@ func (p *part) size() int { return len(p.wire) + p.resource.size }
 
 // cost is by how much an item would add to the size.
 func (b *batch) cost(item []byte, r *Resource) int {
-	if _, ok := b.index[r]; ok {
+	if b.find(r) >= 0 {
 		return len(item)
 	}
 	return len(item) + r.size
+}
+
+// find returns the place of r in parts, or -1. As a rule it is asked twice in a
+// row for the same one.
+func (b *batch) find(r *Resource) int {
+	if b.last < len(b.parts) && b.parts[b.last].resource == r {
+		return b.last
+	}
+	i, ok := b.index[r]
+	if !ok {
+		return -1
+	}
+	b.last = i
+	return i
 }
 
 // add takes a copy of an item.
 func (b *batch) add(item []byte, r *Resource) {
 	b.items++
 	b.size += b.cost(item, r)
-	i, ok := b.index[r]
-	if !ok {
+	i := b.find(r)
+	if i < 0 {
 		i = len(b.parts)
-		b.index[r] = i
+		b.index[r], b.last = i, i
 		b.parts = b.room(i + 1)
 		p := &b.parts[i]
 		p.resource, p.wire, p.ends = r, p.wire[:0], p.ends[:0]
@@ -68,7 +83,7 @@ func (b *batch) reset() {
 		b.index = map[*Resource]int{}
 	}
 	clear(b.index)
-	b.items, b.size = 0, 0
+	b.items, b.size, b.last = 0, 0, 0
 }
 
 // held is how much memory the batch keeps for items, in bytes.

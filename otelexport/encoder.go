@@ -1,14 +1,11 @@
 package otelexport
 
 import (
+	"fmt"
+	"math"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
-	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/process"
@@ -26,10 +23,9 @@ const (
 // of ScopeSpans.spans or ScopeLogs.log_records, as tag, length, message.
 //
 // First a process is loaded, then any of its items can be made. The attributes
-// are encoded when it is loaded, and go into the messages as unknown fields,
-// which are sent as they are. The encoder owns the memory that all of this is
-// made of and uses it again for the next, so that what it returns is valid until
-// the next call. It is for one goroutine.
+// are encoded when it is loaded, and copied into the messages. The encoder owns
+// the memory that all of this is made of and uses it again for the next, so that
+// what it returns is valid until the next call. It is for one goroutine.
 type encoder struct {
 	clock     *Clock
 	capture   config.Capture
@@ -44,17 +40,9 @@ type encoder struct {
 	end                outcome
 	started            process.Lifetime // what an exec tells
 
-	spanMessage tracepb.Span
-	context     process.SpanContext
-	parent      process.SpanID
-	linked      process.SpanContext
-	status      tracepb.Status
-	link        tracepb.Span_Link
-	events      []*tracepb.Span_Event
-	record      logspb.LogRecord
-	body        commonpb.AnyValue
-	bodyText    commonpb.AnyValue_StringValue
-	wire        []byte
+	created timestamp
+	// Parts of messages in the making, and the last that was made.
+	head, inner, events, wire []byte
 }
 
 // variable is an environment variable that is captured.
@@ -117,17 +105,18 @@ func after(unix, from, at uint64) uint64 {
 	return addTime(unix, at-from)
 }
 
-func (e *encoder) marshal(m proto.Message) ([]byte, error) {
+// item returns a message of these parts, each of whole fields, as an item.
+func (e *encoder) item(head, attributes, tail []byte) ([]byte, error) {
+	size := len(head) + len(attributes) + len(tail)
+	if size > math.MaxInt32 {
+		return nil, fmt.Errorf("encode an item: it has %d bytes, and protobuf's messages end at 2 GiB", size)
+	}
 	if cap(e.wire) > maxScratch {
 		e.wire = nil
 	}
-	size := proto.Size(m)
-	b := protowire.AppendTag(e.wire[:0], fieldItem, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(size))
-	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m)
-	if err != nil {
-		return nil, err
-	}
-	e.wire = b
-	return b, nil
+	b := appendSize(e.wire[:0], fieldItem, size)
+	b = append(b, head...)
+	b = append(b, attributes...)
+	e.wire = append(b, tail...)
+	return e.wire, nil
 }

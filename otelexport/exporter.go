@@ -121,6 +121,10 @@ func (e *Exporter) Export(l *process.Lifetime, r *Resource) {
 	}
 }
 
+// Records reports whether there are log records at all, which is all that
+// ExportExec makes.
+func (e *Exporter) Records() bool { return e.logs != nil }
+
 // ExportExec takes an exec, as Export does, for a log record. The record is of
 // the span at, whose trace here began with root; both may be zero.
 func (e *Exporter) ExportExec(ev *process.Event, at process.SpanContext, root process.ID, r *Resource) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
@@ -13,9 +12,6 @@ import (
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/process"
 )
-
-// creationTime is RFC 3339 with all nine digits.
-const creationTime = "2006-01-02T15:04:05.000000000Z07:00"
 
 // start sets what is known of a process from its exec on.
 func (e *encoder) start(l *process.Lifetime, r *Resource) {
@@ -43,7 +39,8 @@ func (e *encoder) identity(l *process.Lifetime) {
 	a.number(semconv.ProcessPIDKey, int64(l.ID.PID))
 	a.count(semconv.ProcessParentPIDKey, uint64(l.ParentPID)) // pid 1 and kernel threads have no parent
 	created := e.clock.UnixSince(l.ID.Start, l.Root.Start)
-	a.text(semconv.ProcessCreationTimeKey, time.Unix(0, int64(created)).UTC().Format(creationTime))
+	a.begin(string(semconv.ProcessCreationTimeKey), 1+sizeBytes(len(timestamp{}.text)))
+	a.wire = appendBytes(a.wire, fieldText, e.created.format(created))
 	if l.VPID != l.ID.PID {
 		a.count(semconv.ProcessVpidKey, uint64(l.VPID))
 	}

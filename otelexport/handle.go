@@ -6,7 +6,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -50,10 +49,8 @@ func newResource(base *resource.Resource, attrs []attribute.KeyValue, cgroup str
 	for it := set.Iter(); it.Next(); {
 		list.set(it.Attribute())
 	}
-	wire := protowire.AppendTag(nil, fieldResource, protowire.BytesType)
-	wire = protowire.AppendBytes(wire, list.wire)
-	wire = protowire.AppendTag(wire, fieldSchemaURL, protowire.BytesType)
-	wire = protowire.AppendString(wire, base.SchemaURL())
+	wire := appendBytes(nil, fieldResource, list.wire)
+	wire = appendBytes(wire, fieldSchemaURL, base.SchemaURL())
 	return &Resource{
 		wire: wire, size: len(wire) + partOverhead, cgroup: cgroup,
 		container: has(attrs, semconv.ContainerIDKey) || has(attrs, semconv.ContainerNameKey),

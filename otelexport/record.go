@@ -6,8 +6,13 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// fieldRecordAttributes are those of LogRecord in opentelemetry/proto/logs/v1.
-const fieldRecordAttributes = 6
+// The fields of LogRecord in opentelemetry/proto/logs/v1.
+const (
+	fieldRecordTime, fieldRecordSeverity, fieldRecordSeverityText = 1, 2, 3
+	fieldRecordBody, fieldRecordAttributes, fieldRecordFlags      = 5, 6, 8
+	fieldRecordTrace, fieldRecordSpan                             = 9, 10
+	fieldRecordObserved, fieldRecordEvent                         = 11, 12
+)
 
 // execRecord returns the log record of the exec that was loaded.
 func (e *encoder) execRecord(at process.SpanContext) ([]byte, error) {
@@ -34,22 +39,23 @@ func (o *outcome) severity() logspb.SeverityNumber {
 // logRecord returns a record of a moment. It is an event by its name and
 // attributes; the body is for people.
 func (e *encoder) logRecord(event string, unix uint64, at process.SpanContext, severity logspb.SeverityNumber, what string) ([]byte, error) {
-	r := &e.record
-	r.EventName = event
 	// The kernel program observes a process at that very moment.
-	r.TimeUnixNano, r.ObservedTimeUnixNano = unix, unix
-	r.SeverityNumber, r.SeverityText = severity, severityText(severity)
-	e.bodyText.StringValue = e.name + ": " + what
-	e.body.Value = &e.bodyText
-	r.Body = &e.body
-	r.TraceId, r.SpanId, r.Flags = nil, nil, 0
+	b := appendFixed64(e.head[:0], fieldRecordTime, unix)
+	b = appendFixed64(b, fieldRecordObserved, unix)
+	b = appendUint(b, fieldRecordSeverity, uint64(severity))
+	b = appendBytes(b, fieldRecordSeverityText, severityText(severity))
+	b = appendBytes(b, fieldRecordEvent, event)
+	e.inner = append(append(append(e.inner[:0], e.name...), ": "...), what...)
+	b = appendSize(b, fieldRecordBody, 1+sizeBytes(len(e.inner)))
+	b = appendBytes(b, fieldText, e.inner)
 	if !at.IsZero() {
-		e.context = at
-		r.TraceId, r.SpanId, r.Flags = e.context.Trace[:], e.context.Span[:], sampledFlag
+		b = appendBytes(b, fieldRecordTrace, at.Trace[:])
+		b = appendBytes(b, fieldRecordSpan, at.Span[:])
+		b = appendFixed32(b, fieldRecordFlags, sampledFlag)
 	}
+	e.head = b
 	e.attributes.readdress(fieldRecordAttributes)
-	r.ProtoReflect().SetUnknown(e.attributes.wire)
-	return e.marshal(r)
+	return e.item(e.head, e.attributes.wire, nil)
 }
 
 func severityText(s logspb.SeverityNumber) string {

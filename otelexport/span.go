@@ -12,70 +12,87 @@ const (
 	localFlags  = sampledFlag | uint32(tracepb.SpanFlags_SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)
 	remoteFlags = localFlags | uint32(tracepb.SpanFlags_SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK)
 	sampledFlag = 0x1
-	// The attributes of Span and of Span.Event in opentelemetry/proto/trace/v1.
-	fieldSpanAttributes  = 9
-	fieldEventAttributes = 3
+)
+
+// The fields of Span, Span.Link, Span.Event and Status in
+// opentelemetry/proto/trace/v1.
+const (
+	fieldSpanTrace, fieldSpanID, fieldSpanState, fieldSpanParent = 1, 2, 3, 4
+	fieldSpanName, fieldSpanKind, fieldSpanStart, fieldSpanEnd   = 5, 6, 7, 8
+	fieldSpanAttributes, fieldSpanEvents, fieldSpanEventsDropped = 9, 11, 12
+	fieldSpanLinks, fieldSpanStatus, fieldSpanFlags              = 13, 15, 16
+	fieldLinkTrace, fieldLinkSpan, fieldLinkFlags                = 1, 2, 6
+	fieldEventTime, fieldEventName, fieldEventAttributes         = 1, 2, 3
+	fieldStatusMessage, fieldStatusCode                          = 2, 3
 )
 
 // span returns the span of the lifetime that was loaded, in wire form.
 func (e *encoder) span(l *process.Lifetime) ([]byte, error) {
-	s := &e.spanMessage
-	e.place(l)
-	s.Kind = tracepb.Span_SPAN_KIND_INTERNAL
-	s.Name = e.name
-	s.StartTimeUnixNano, s.EndTimeUnixNano = e.startTime, e.endTime
-	s.Status = nil
+	b := e.place(e.head[:0], l)
+	b = appendBytes(b, fieldSpanName, e.name)
+	b = appendUint(b, fieldSpanKind, uint64(tracepb.Span_SPAN_KIND_INTERNAL))
+	b = appendFixed64(b, fieldSpanStart, e.startTime)
+	b = appendFixed64(b, fieldSpanEnd, e.endTime)
 	if e.end.failed {
-		e.status.Code, e.status.Message = tracepb.Status_STATUS_CODE_ERROR, e.end.text
-		s.Status = &e.status
+		e.inner = appendBytes(e.inner[:0], fieldStatusMessage, e.end.text)
+		e.inner = appendUint(e.inner, fieldStatusCode, uint64(tracepb.Status_STATUS_CODE_ERROR))
+		b = appendBytes(b, fieldSpanStatus, e.inner)
 	}
-	e.attributes.readdress(fieldSpanAttributes)
-	s.ProtoReflect().SetUnknown(e.attributes.wire)
+	if l.ReexecsDropped > 0 {
+		b = appendUint(b, fieldSpanEventsDropped, uint64(l.ReexecsDropped))
+	}
+	e.head = b
 	e.reexecs(l)
-	return e.marshal(s)
+	e.attributes.readdress(fieldSpanAttributes)
+	return e.item(e.head, e.attributes.wire, e.events)
 }
 
-// place sets where the span stands: its trace, its parent, its link.
-func (e *encoder) place(l *process.Lifetime) {
-	s := &e.spanMessage
-	e.context, e.parent, e.linked = l.Context, l.ParentSpan, l.Link
-	s.TraceId, s.SpanId, s.ParentSpanId = e.context.Trace[:], e.context.Span[:], nil
+// place appends where the span stands: its trace, its parent, its link.
+func (e *encoder) place(b []byte, l *process.Lifetime) []byte {
+	b = appendBytes(b, fieldSpanTrace, l.Context.Trace[:])
+	b = appendBytes(b, fieldSpanID, l.Context.Span[:])
 	if l.ParentSpan != (process.SpanID{}) {
-		s.ParentSpanId = e.parent[:]
+		b = appendBytes(b, fieldSpanParent, l.ParentSpan[:])
 	}
-	s.TraceState = l.TraceState
-	s.Flags = localFlags
-	if l.ParentRemote {
-		s.Flags = remoteFlags
+	if l.TraceState != "" {
+		b = appendBytes(b, fieldSpanState, validUTF8(l.TraceState))
 	}
-	s.Links = s.Links[:0]
+	b = appendFixed32(b, fieldSpanFlags, remoteness(l.ParentRemote))
 	if !l.Link.IsZero() {
-		e.link.TraceId, e.link.SpanId, e.link.Flags = e.linked.Trace[:], e.linked.Span[:], localFlags
-		if l.LinkRemote {
-			e.link.Flags = remoteFlags
-		}
-		s.Links = append(s.Links, &e.link)
+		e.inner = appendBytes(e.inner[:0], fieldLinkTrace, l.Link.Trace[:])
+		e.inner = appendBytes(e.inner, fieldLinkSpan, l.Link.Span[:])
+		e.inner = appendFixed32(e.inner, fieldLinkFlags, remoteness(l.LinkRemote))
+		b = appendBytes(b, fieldSpanLinks, e.inner)
 	}
+	return b
 }
 
-// reexecs sets the events of the execs after the first.
+func remoteness(remote bool) uint32 {
+	if remote {
+		return remoteFlags
+	}
+	return localFlags
+}
+
+// reexecs encodes the events of the execs after the first.
 func (e *encoder) reexecs(l *process.Lifetime) {
-	s, a := &e.spanMessage, &e.attributes
-	s.Events, s.DroppedEventsCount = s.Events[:0], uint32(max(0, l.ReexecsDropped))
-	// Their attributes follow the span's own, until they have been sent. Where
-	// the list has to grow, what was set before stays in its former memory.
-	own := len(a.wire)
+	if cap(e.events) > maxScratch {
+		e.events = nil
+	}
+	e.events = e.events[:0]
+	// Their attributes follow the span's own, until they have been copied.
+	a, field, own := &e.attributes, e.attributes.field, len(e.attributes.wire)
 	a.field = fieldEventAttributes
 	for i := range l.Reexecs {
-		if i == len(e.events) {
-			e.events = append(e.events, &tracepb.Span_Event{Name: eventExec})
-		}
-		event, r, from := e.events[i], &l.Reexecs[i], len(a.wire)
+		r := &l.Reexecs[i]
 		e.image(&r.To)
 		a.text(attrPreviousPath, r.From)
-		event.TimeUnixNano = after(e.startTime, l.Start, r.At)
-		event.ProtoReflect().SetUnknown(a.wire[from:])
-		s.Events = append(s.Events, event)
+		e.inner = appendFixed64(e.inner[:0], fieldEventTime, after(e.startTime, l.Start, r.At))
+		e.inner = appendBytes(e.inner, fieldEventName, eventExec)
+		e.events = appendSize(e.events, fieldSpanEvents, len(e.inner)+len(a.wire)-own)
+		e.events = append(e.events, e.inner...)
+		e.events = append(e.events, a.wire[own:]...)
+		a.wire = a.wire[:own]
 	}
-	a.field, a.wire = fieldSpanAttributes, a.wire[:own]
+	a.field = field
 }

@@ -31,6 +31,7 @@ func (t *Table) end(s *span, l *Lifetime) {
 	t.leaveTrace(s, keep)
 	switch {
 	case !keep:
+		t.Recycle(l)
 		t.stats.LeftOut++
 		if s.up != nil {
 			s.up.leftOut += s.leftOut + 1
@@ -63,6 +64,7 @@ func (t *Table) decide(s *span, now state) {
 func (t *Table) unsampled(s *span, l *Lifetime, failed bool) {
 	s.up = nil
 	if !failed || !t.policy.KeepErrors {
+		t.Recycle(l)
 		t.stats.SampledOut++
 		return
 	}

@@ -57,6 +57,9 @@ type Table struct {
 	waiting   int
 	out       []*Lifetime
 	stats     Stats
+	// What is used again instead of being made anew.
+	entries   pool[entry]
+	lifetimes pool[Lifetime]
 }
 
 // Stats counts what a Table did since it was made.
@@ -309,15 +312,18 @@ func (t *Table) exit(ev *Event) {
 	}
 	if e.span == nil {
 		if !ev.Execed {
+			t.entries.put(e)
 			return
 		}
 		e.span = t.begin(e, e.groups, &e.image) // its exec is missing
 	}
-	l := e.lifetime(ev.At)
+	l := t.lifetime(e, ev.At)
 	l.Comm = ev.Comm
 	l.Status = ev.Status
 	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
-	t.end(e.span, l)
+	s := e.span
+	t.entries.put(e)
+	t.end(s, l)
 }
 
 // Unlisted returns the processes that the table holds and a list of the living
@@ -355,31 +361,34 @@ func (t *Table) endUnseen(e *entry, by uint64) {
 	if last.Start <= e.id.Start {
 		*last = e.id
 	}
-	if e.span == nil {
+	s := e.span
+	if s == nil {
+		t.entries.put(e)
 		return
 	}
 	t.stats.Estimated++
-	l := e.lifetime(by)
+	l := t.lifetime(e, by)
 	l.EndEstimated = true
-	t.end(e.span, l)
+	t.entries.put(e)
+	t.end(s, l)
 }
 
 // lifetime returns what is known of a process that ended at a moment.
-func (e *entry) lifetime(end uint64) *Lifetime {
-	return &Lifetime{
-		ID:             e.id,
-		ParentPID:      e.parentPID,
-		Start:          e.start,
-		End:            max(end, e.start),
-		StartEstimated: !e.seen,
-		Image:          e.image,
-		Groups:         e.groups,
-		Credentials:    e.credentials,
-		VPID:           e.vpid,
-		Reexecs:        e.reexecs,
-		ReexecsDropped: e.reexecsDropped,
-	}
+func (t *Table) lifetime(e *entry, end uint64) *Lifetime {
+	l := t.lifetimes.get()
+	l.ID = e.id
+	l.ParentPID = e.parentPID
+	l.Start, l.StartEstimated = e.start, !e.seen
+	l.End = max(end, e.start)
+	l.Image = e.image
+	l.Groups, l.Credentials, l.VPID = e.groups, e.credentials, e.vpid
+	l.Reexecs, l.ReexecsDropped = e.reexecs, e.reexecsDropped
+	return l
 }
+
+// Recycle takes back a lifetime that was handed out and that nobody uses any
+// more, to make another of it. Whoever keeps lifetimes need not call it.
+func (t *Table) Recycle(l *Lifetime) { t.lifetimes.put(l) }
 
 // find returns the entry of id, or nil.
 func (t *Table) find(id ID) *entry {
@@ -394,7 +403,8 @@ func (t *Table) find(id ID) *entry {
 // one: the list of the living may tell of a process before its fork event does,
 // and before the last events of the process that had the pid until then.
 func (t *Table) enter(id ID) *entry {
-	e := &entry{id: id, start: id.Start}
+	e := t.entries.get()
+	e.id, e.start = id, id.Start
 	if old := t.living[id.PID]; old != nil {
 		switch {
 		case old.id.Start < id.Start:
@@ -423,7 +433,9 @@ func (t *Table) insert(e *entry) {
 // lose forgets a process without its exit: nothing more hangs on its span.
 func (t *Table) lose(e *entry) {
 	t.forget(e)
-	if s := e.span; s != nil {
+	s := e.span
+	t.entries.put(e)
+	if s != nil {
 		t.stats.Running--
 		s.fold()
 		t.leaveTrace(s, false)

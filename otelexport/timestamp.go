@@ -1,0 +1,27 @@
+package otelexport
+
+import "time"
+
+// timestamp formats moments by RFC 3339 with all nine digits. It keeps the last
+// second, in which most that follow are.
+type timestamp struct {
+	second uint64
+	text   [len(timestampLayout)]byte
+}
+
+const timestampLayout = "2006-01-02T15:04:05.000000000Z"
+
+// format returns the text of a moment in Unix ns, which is valid until the next
+// call.
+func (t *timestamp) format(ns uint64) []byte {
+	second, rest := ns/1e9, ns%1e9
+	if second != t.second || t.text[0] == 0 {
+		time.Unix(int64(second), 0).UTC().AppendFormat(t.text[:0], timestampLayout)
+		t.second = second
+	}
+	for i := len(t.text) - 2; i > len(t.text)-2-9; i-- {
+		t.text[i] = '0' + byte(rest%10)
+		rest /= 10
+	}
+	return t.text[:]
+}
