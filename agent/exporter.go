@@ -38,6 +38,7 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 		Names:    enrich.NewUsers("/etc/passwd", "/etc/group", readUsersEvery, time.Now),
 		Resource: resource,
 		Clock:    clock,
+		Delivery: o.Config.Delivery,
 		Version:  o.Version,
 		Log:      o.Log,
 	})

@@ -3,6 +3,7 @@ package otelexport
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,9 +215,9 @@ func TestLossesAreLogged(t *testing.T) {
 func TestShutdownHurries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _ := testOptions(t)
-		up := false
+		var up atomic.Bool
 		link := &fakeLink{begin: time.Now(), answer: func(context.Context, int, int) (*partialSuccess, error) {
-			if up {
+			if up.Load() {
 				return nil, nil
 			}
 			return nil, fail(codes.Unavailable, "slow down", 30*time.Second)
@@ -224,7 +225,7 @@ func TestShutdownHurries(t *testing.T) {
 		e := start(o, link)
 		export(e, 250)
 		time.Sleep(time.Second)
-		up = true
+		up.Store(true)
 		begin := time.Now()
 		e.Shutdown(t.Context())
 		if got := time.Since(begin); got != 0 {

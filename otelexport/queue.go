@@ -29,9 +29,9 @@ type limits struct {
 }
 
 // queue holds the items of one signal that wait for the network, in batches,
-// and counts what becomes of each. When it is full, the oldest batch goes.
-// A batch that is under way does not count towards the limits; there is one at
-// most.
+// and counts what becomes of each, those on the shelf included. When it is full,
+// the oldest batch goes. A batch that is under way to the network or to the disk
+// does not count towards the limits.
 type queue struct {
 	limits
 	wake chan struct{} // holds one token when take has reason to look again
@@ -42,13 +42,14 @@ type queue struct {
 	spare    *batch // memory for the next open batch, or nil
 	waiting  int    // items in open and ready
 	bytes    int    // of the same
-	inFlight int    // items taken and neither settled nor put back
+	inFlight int    // items taken and neither settled, stored nor put back
+	onDisk   int    // items on the shelf
 	closed   bool
 	// unwanted says that the server does not take this signal at all.
 	unwanted atomic.Bool
 
-	accepted, delivered uint64
-	dropped             [reasons]uint64
+	accepted, restored, delivered uint64
+	dropped                       [reasons]uint64
 }
 
 func newQueue(l limits) *queue {
@@ -156,6 +157,75 @@ func (q *queue) next() (*batch, time.Duration) {
 	return b, 0
 }
 
+// empty reports whether nothing waits in memory.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting == 0
+}
+
+// poll is take without waiting.
+func (q *queue) poll() *batch {
+	b, _ := q.next()
+	return b
+}
+
+// takeForDisk hands out the oldest batches that are full or due, up to some
+// bytes: all, or where all are not wanted, those by which the queue is more than
+// half full. It also returns how long until it may have more.
+func (q *queue) takeForDisk(all bool, bytes int) (some []*batch, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wait = time.Hour // whoever brings an item wakes us before
+	if all && q.open != nil {
+		if due := time.Until(q.open.due); due > 0 && !q.closed {
+			wait = due
+		} else {
+			q.seal()
+		}
+	}
+	for len(q.ready) > 0 && (all || q.waiting > q.items/2 || q.bytes > q.size/2) {
+		if bytes -= q.ready[0].size; bytes < 0 && len(some) > 0 {
+			return some, 0
+		}
+		b := q.removeOldest()
+		q.inFlight += b.items
+		some = append(some, b)
+	}
+	return some, wait
+}
+
+// store counts batches that are under way as stored.
+func (q *queue) store(batches ...*batch) { q.move(batches, 1) }
+
+// unstore takes that back.
+func (q *queue) unstore(batches ...*batch) { q.move(batches, -1) }
+
+func (q *queue) move(batches []*batch, sign int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, b := range batches {
+		q.inFlight -= sign * b.items
+		q.onDisk += sign * b.items
+	}
+}
+
+// restore counts items that an earlier run left in the store.
+func (q *queue) restore(items int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.restored += uint64(items)
+	q.onDisk += items
+}
+
+// dropStored counts items that the store gave up.
+func (q *queue) dropStored(items int, why reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.onDisk -= items
+	q.dropped[why] += uint64(items)
+}
+
 // settle ends a batch that was delivered, less the items that the server
 // rejected, and keeps its memory for the next one.
 func (q *queue) settle(b *batch, rejectedItems int) {
@@ -164,10 +234,14 @@ func (q *queue) settle(b *batch, rejectedItems int) {
 	q.inFlight -= b.items
 	q.delivered += uint64(b.items - rejectedItems)
 	q.dropped[rejected] += uint64(rejectedItems)
-	if b.held() <= 2*maxBatchBytes {
-		b.reset()
-		q.spare = b
-	}
+	q.keep(b)
+}
+
+// reuse keeps the memory of a batch that is stored.
+func (q *queue) reuse(b *batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.keep(b)
 }
 
 // drop ends a batch that was taken and is given up.
@@ -228,8 +302,10 @@ func (q *queue) stats() Stats {
 	defer q.mu.Unlock()
 	return Stats{
 		Accepted:  q.accepted,
+		Restored:  q.restored,
 		Delivered: q.delivered,
 		Waiting:   uint64(q.waiting + q.inFlight),
+		Stored:    uint64(q.onDisk),
 		Dropped: Dropped{
 			QueueFull:   q.dropped[queueFull],
 			Rejected:    q.dropped[rejected],
@@ -238,6 +314,10 @@ func (q *queue) stats() Stats {
 			Invalid:     q.dropped[invalid],
 			Shutdown:    q.dropped[atShutdown],
 			Unsupported: q.dropped[unsupported],
+
+			StoreFull:    q.dropped[storeFull],
+			StoreExpired: q.dropped[storeExpired],
+			StoreCorrupt: q.dropped[storeCorrupt],
 		},
 	}
 }
@@ -252,6 +332,14 @@ func (q *queue) fresh() *batch {
 		b.reset()
 	}
 	return b
+}
+
+// keep keeps the memory of a batch that is done with for the next one.
+func (q *queue) keep(b *batch) {
+	if b.held() <= 2*maxBatchBytes {
+		b.reset()
+		q.spare = b
+	}
 }
 
 func (q *queue) clear(why reason) int {
