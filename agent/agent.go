@@ -149,11 +149,18 @@ func flush(o Options, exporter *otelexport.Exporter) {
 	defer cancel()
 	exporter.Shutdown(ctx)
 	spans, records := exporter.Stats()
+	tell := func(what string, s otelexport.Stats) {
+		args := []any{"made", s.Accepted, "delivered", s.Delivered, "dropped", s.Dropped.Total()}
+		if o.Config.Delivery.Directory != "" {
+			args = append(args, "stored", s.Stored, "restored", s.Restored)
+		}
+		o.Log.Info(what, args...)
+	}
 	if o.Config.Traces != nil {
-		o.Log.Info("spans", "made", spans.Accepted, "delivered", spans.Delivered, "dropped", spans.Dropped.Total())
+		tell("spans", spans)
 	}
 	if o.Config.Logs != nil {
-		o.Log.Info("log records", "made", records.Accepted, "delivered", records.Delivered, "dropped", records.Dropped.Total())
+		tell("log records", records)
 	}
 }
 

@@ -101,6 +101,7 @@ func Exec(o Options, command Command) (code int, err error) {
 	ids := process.NewIDs(boot)
 	o.Config.TracePolicy.SplitOn = config.SplitOn{} // one command is one job
 	o.Config.Daemon = config.Daemon{}
+	o.Config.Delivery.Directory = "" // many commands run at once, and none comes back
 	if !exports(o.Config) {
 		kept := &keepOutput{}
 		if o.Config.Capture.Args != config.ArgsFull {

@@ -46,6 +46,7 @@ func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Opt
 		Names:    enrich.NewUsers("/etc/passwd", "/etc/group", readUsersEvery, time.Now),
 		Resource: resource,
 		Clock:    clock,
+		Delivery: o.Config.Delivery,
 		Version:  o.Version,
 		Log:      o.Log,
 	}, nil

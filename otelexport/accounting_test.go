@@ -9,16 +9,27 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/grpc/codes"
+
+	"github.com/procspan/procspan/otelexport/internal/tinydisk"
+	"github.com/procspan/procspan/otelexport/spool"
 )
 
 // Whatever the servers answer, every span and record is accounted for, once.
 func TestNothingIsLostSilently(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
 			o, out := testOptions(t)
+			var store *spool.Store
+			if seed%3 > 0 { // with a store that is too small, and maybe its disk too
+				dir := t.TempDir()
+				if seed%3 > 1 {
+					dir = tinydisk.New(t, 400_000)
+				}
+				store = openTestStore(t, dir, 500_000, 8*time.Second, o.Log)
+			}
 			random := rand.New(rand.NewPCG(seed, 0)) // what comes in
-			traces := startPipeline(signalSpans, o.Traces, moody(seed, 1), o.Log)
-			e := assemble(o, traces, startPipeline(signalLogRecords, o.Traces, moody(seed, 2), o.Log))
+			traces := newPipeline(signalSpans, o.Traces, moody(seed, 1), store, o.Log)
+			e := assemble(o, store, traces, newPipeline(signalLogRecords, o.Traces, moody(seed, 2), store, o.Log))
 			handles := []*Resource{nil}
 			for i := range 10 {
 				handles = append(handles, e.Resource([]attribute.KeyValue{attribute.Int("n", i)}, ""))
@@ -36,8 +47,12 @@ func TestNothingIsLostSilently(t *testing.T) {
 			defer cancel()
 			e.Shutdown(ctx)
 			wantAll(t, e, seed, n)
-			if spans, records := e.Stats(); spans.Waiting+records.Waiting != 0 {
+			spans, records := e.Stats()
+			if spans.Waiting+records.Waiting != 0 {
 				t.Fatalf("seed %d: after the shutdown: %+v, %+v\n%s", seed, spans, records, out)
+			}
+			if store == nil && spans.Stored+records.Stored != 0 {
+				t.Fatalf("seed %d: stored without a store: %+v, %+v", seed, spans, records)
 			}
 		})
 	}
@@ -67,10 +82,47 @@ func moody(seed, stream uint64) *fakeLink {
 // wantAll holds that n spans and n records came in and are accounted for.
 func wantAll(t *testing.T, e *Exporter, seed, n uint64) {
 	t.Helper()
+	pending := pendingItems(t, e.AppendPending(nil))
 	spans, records := e.Stats()
-	for _, s := range []Stats{spans, records} {
-		if sum := s.Delivered + s.Waiting + s.Dropped.Total(); s.Accepted != n || sum != n {
+	for i, s := range []Stats{spans, records} {
+		// What an agent that takes over would not have is delivered or dropped.
+		safe := s.Delivered + pending[i] + s.Stored + onTheWayFromDisk(e, i) + s.Dropped.Total()
+		if safe < n {
+			t.Fatalf("seed %d: %d came in, %d would be lost with this agent: %d pending, stats %+v", seed, n, n-safe, pending[i], s)
+		}
+		if sum := s.Delivered + s.Waiting + s.Stored + s.Dropped.Total(); s.Accepted != n || sum != n+s.Restored || int64(s.Stored) < 0 {
 			t.Fatalf("seed %d: %d came in, stats %+v", seed, n, s)
 		}
 	}
+}
+
+// onTheWayFromDisk returns how many items are under way that are on the disk until
+// they have arrived.
+func onTheWayFromDisk(e *Exporter, i int) uint64 {
+	q := []*pipeline{e.traces, e.logs}[i].queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.inFlight
+	for _, b := range q.flying {
+		n -= b.items
+	}
+	return uint64(n)
+}
+
+// pendingItems returns how many spans and records are in what AppendPending gave.
+func pendingItems(t *testing.T, b []byte) (n [2]uint64) {
+	t.Helper()
+	for i := range n {
+		for {
+			one, rest, err := parseBatch(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b = rest; one == nil {
+				break
+			}
+			n[i] += uint64(one.items)
+		}
+	}
+	return n
 }

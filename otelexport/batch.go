@@ -14,6 +14,7 @@ type batch struct {
 	items int
 	size  int // in bytes, the resources included
 	due   time.Time
+	key   string // in the store, where it is from there; else ""
 }
 
 // part is what a batch has of one resource.
@@ -83,7 +84,7 @@ func (b *batch) reset() {
 		b.index = map[*Resource]int{}
 	}
 	clear(b.index)
-	b.items, b.size, b.last = 0, 0, 0
+	b.items, b.size, b.last, b.key = 0, 0, 0, ""
 }
 
 // held is how much memory the batch keeps for items, in bytes.

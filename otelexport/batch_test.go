@@ -137,9 +137,13 @@ func TestQueueWithManyResources(t *testing.T) {
 			case random.IntN(2) == 0:
 				q.settle(b, random.IntN(b.items+1))
 			case b.items > 1:
-				lost += q.putBack(b.split())
+				first, second := b.split()
+				lost += q.putBack([]*batch{b}, first, second)
 			default:
 				q.drop(b, tooLarge)
+			}
+			if len(q.flying) > 0 {
+				t.Fatalf("seed %d: %d batches are under way after each has come down", seed, len(q.flying))
 			}
 			s := q.stats()
 			if sum := s.Delivered + s.Waiting + s.Dropped.Total(); s.Accepted != sum || s.Dropped.QueueFull != uint64(lost) {

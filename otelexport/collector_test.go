@@ -23,10 +23,11 @@ import (
 type collector struct {
 	coltracepb.UnimplementedTraceServiceServer
 	addr     string
-	noLogs   bool                 // as Jaeger
-	arrived  chan []*tracepb.Span // of each request that was accepted
-	records  chan []record        // of each request that was accepted
-	attempts chan struct{}        // one token for each request that failed
+	noLogs   bool                                // as Jaeger
+	conns    func(n int, conn net.Conn) net.Conn // what becomes of the n-th connection; nil: it is used
+	arrived  chan []*tracepb.Span                // of each request that was accepted
+	records  chan []record                       // of each request that was accepted
+	attempts chan struct{}                       // one token for each request that failed
 
 	mu         sync.Mutex
 	answers    []answer // to the next requests, of whatever signal; then all is well
@@ -79,6 +80,9 @@ func (c *collector) listen(t testing.TB, addr string, options ...grpc.ServerOpti
 		collogspb.RegisterLogsServiceServer(server, logService{c: c})
 	}
 	done := make(chan error, 1)
+	if c.conns != nil {
+		listener = &oddListener{Listener: listener, conns: c.conns}
+	}
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.GracefulStop() // an answer under way still arrives

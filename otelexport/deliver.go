@@ -30,17 +30,22 @@ type link interface {
 	mend(ctx context.Context)
 }
 
-// delivery takes batches of one signal from the queue and sends them, one at a
-// time, oldest first. What fails and may be sent again goes back to the head of
+// delivery takes batches of one signal and sends them, one at a time: from the
+// queue, oldest first, and in turn with those, the oldest on the shelf. What fails
+// and may be sent again goes on the shelf, with all that waits, until the server
+// is back. Without a shelf, or while the disk fails, it goes back to the head of
 // the queue, where it is the first to be dropped when the queue is full.
 type delivery struct {
 	signal   signal
 	queue    *queue
+	shelf    *shelf
 	link     link
 	log      *slog.Logger
 	losses   *losses
 	scrub    scrubber
 	endpoint string
+
+	shelfLast bool // what was sent last came from the shelf
 
 	failures int                 // attempts that failed since the last that did not
 	since    time.Time           // of the first of them
@@ -51,21 +56,25 @@ type delivery struct {
 
 // run delivers until the queue is closed and empty, until ctx ends, or until the
 // server turns out not to take log records. The end of hurry cuts a pause short,
-// so that a shutdown begins with an attempt.
+// so that a shutdown begins with an attempt. What waits at the end is stored.
 func (d *delivery) run(ctx, hurry context.Context) {
 	for {
-		b := d.queue.take(ctx)
+		b := d.next(ctx)
 		if b == nil {
+			d.storeRest()
 			return
 		}
-		partial, err := d.link.upload(ctx, b.parts)
+		var partial *partialSuccess
+		var err error
+		d.meanwhile(func() { partial, err = d.link.upload(ctx, b.parts) })
 		if err == nil {
 			d.delivered(b, partial)
 			continue
 		}
 		if ctx.Err() != nil {
-			d.lost(queueFull, d.queue.putBack(b), "") // the rest is counted at the shutdown
-			return
+			d.giveBack(b, b)
+			d.storeRest()
+			return // what is not stored is counted at the shutdown
 		}
 		if d.signal == signalLogRecords && unimplemented(err) {
 			d.mute(b, err)
@@ -74,21 +83,109 @@ func (d *delivery) run(ctx, hurry context.Context) {
 		what, delay := judge(err)
 		switch {
 		case what == retry:
-			d.lost(queueFull, d.queue.putBack(b), "")
 			d.trouble(err)
-			d.pause(ctx, hurry, delay)
+			d.giveBack(b, b)
+			if d.store(true); hurry.Err() != nil && d.queue.empty() {
+				return // all is stored: for the next run
+			}
+			d.meanwhile(func() { d.pause(ctx, hurry, delay) })
 		case what == split && b.items > 1:
 			d.queue.limitBatch(b.size / 2)
 			first, second := b.split()
-			d.lost(queueFull, d.queue.putBack(first, second), "")
+			d.giveBack(b, first, second)
 		case what == split:
-			d.queue.drop(b, tooLarge)
-			d.lost(tooLarge, 1, status.Convert(err).Message())
+			d.drop(b, tooLarge, status.Convert(err).Message())
 		default:
-			d.queue.drop(b, refused)
-			d.lost(refused, b.items, status.Convert(err).Code().String()+": "+status.Convert(err).Message())
+			d.drop(b, refused, status.Convert(err).Code().String()+": "+status.Convert(err).Message())
 		}
 	}
+}
+
+// next returns what to send: in turn the oldest in memory and the oldest on the
+// shelf, so that what is new is seen soon and the backlog goes down all the same.
+// It waits for one, and returns nil as the queue's take does.
+func (d *delivery) next(ctx context.Context) *batch {
+	if d.shelfLast {
+		d.shelfLast = false
+		if b := d.queue.poll(); b != nil {
+			return b
+		}
+	}
+	if ctx.Err() == nil {
+		if b := d.shelf.take(); b != nil {
+			d.shelfLast = true
+			return b
+		}
+	}
+	return d.queue.take(ctx)
+}
+
+// meanwhile runs what waits for the server, and stores what should not wait in
+// memory so long.
+func (d *delivery) meanwhile(wait func()) {
+	if d.shelf.lane == nil {
+		wait()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wait()
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(d.store(d.failures > 0))
+		select {
+		case <-done:
+			return
+		case <-d.queue.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// store takes to the disk what waits in memory: all batches that are full or due,
+// or where all are not wanted, those that crowd the queue. It returns how long
+// until there may be more.
+func (d *delivery) store(all bool) (wait time.Duration) {
+	for d.shelf.ready() {
+		some, wait := d.queue.takeForDisk(all, maxStoring)
+		if len(some) == 0 {
+			return wait
+		}
+		if !d.shelf.put(some...) {
+			d.lost(queueFull, d.queue.putBack(some, some...), "")
+		}
+	}
+	return storeAgain
+}
+
+// storeRest takes all that is left to the disk, however it did of late.
+func (d *delivery) storeRest() {
+	d.shelf.retry()
+	d.store(true)
+}
+
+// giveBack returns a batch that was taken to where it waits, whole or in parts.
+func (d *delivery) giveBack(b *batch, parts ...*batch) {
+	if d.shelf.giveBack(b, parts...) {
+		return
+	}
+	for _, p := range parts {
+		p.key = "" // the store has it no more
+	}
+	if len(parts) == 1 && d.shelf.put(b) {
+		return
+	}
+	d.lost(queueFull, d.queue.putBack([]*batch{b}, parts...), "")
+}
+
+// drop gives up a batch that was taken.
+func (d *delivery) drop(b *batch, why reason, detail string) {
+	d.shelf.remove(b)
+	d.queue.drop(b, why)
+	d.lost(why, b.items, detail)
 }
 
 func (d *delivery) lost(why reason, items int, detail string) {
@@ -98,8 +195,10 @@ func (d *delivery) lost(why reason, items int, detail string) {
 // mute ends the signal, because the server does not take it: what waits and
 // what will come is dropped.
 func (d *delivery) mute(b *batch, err error) {
+	d.shelf.remove(b)
 	d.queue.drop(b, unsupported)
 	d.queue.mute()
+	d.shelf.clear(unsupported)
 	d.log.Warn(string(d.signal)+" are not sent: the endpoint does not take them", "endpoint", d.endpoint,
 		"error", d.scrub.clean(status.Convert(err).Message()), "cure", unsupported.cure())
 }
@@ -108,7 +207,9 @@ func (d *delivery) mute(b *batch, err error) {
 func (d *delivery) delivered(b *batch, partial *partialSuccess) {
 	n := int(min(max(0, partial.GetRejectedSpans()), int64(b.items)))
 	msg := partial.GetErrorMessage()
-	waited := d.queue.stats().Waiting
+	before := d.queue.stats()
+	waited := before.Waiting + before.Stored
+	d.shelf.remove(b)
 	d.queue.settle(b, n)
 	if n > 0 {
 		d.lost(rejected, n, msg)

@@ -3,6 +3,7 @@ package otelexport
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,9 +215,9 @@ func TestLossesAreLogged(t *testing.T) {
 func TestShutdownHurries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _ := testOptions(t)
-		up := false
+		var up atomic.Bool
 		link := &fakeLink{begin: time.Now(), answer: func(context.Context, int, int) (*partialSuccess, error) {
-			if up {
+			if up.Load() {
 				return nil, nil
 			}
 			return nil, fail(codes.Unavailable, "slow down", 30*time.Second)
@@ -224,7 +225,7 @@ func TestShutdownHurries(t *testing.T) {
 		e := start(o, link)
 		export(e, 250)
 		time.Sleep(time.Second)
-		up = true
+		up.Store(true)
 		begin := time.Now()
 		e.Shutdown(t.Context())
 		if got := time.Since(begin); got != 0 {
@@ -249,4 +250,48 @@ func TestShutdownCutsAnAttempt(t *testing.T) {
 		e.Shutdown(ctx)
 		wantStats(t, e, Stats{Accepted: 250, Dropped: Dropped{Shutdown: 250}})
 	})
+}
+
+// recoveryBound is within what the first batch is sent after the collector is
+// back, in whatever way it was away, unless it asked for more by RetryInfo.
+const recoveryBound = 5 * time.Second
+
+// The collector returns at any moment of a long outage in which it could be
+// reached but took nothing: the longest pause is the bound.
+func TestRecoveryIsQuick(t *testing.T) {
+	for after := time.Minute; after < time.Minute+2*maxPause; after += 250 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			o, _ := testOptions(t)
+			begin := time.Now()
+			link := &fakeLink{begin: begin, answer: func(context.Context, int, int) (*partialSuccess, error) {
+				if time.Since(begin) < after {
+					return nil, fail(codes.Unavailable, "not now")
+				}
+				return nil, nil
+			}}
+			e := startStored(t, o, t.TempDir(), link)
+			export(e, 300)
+			time.Sleep(after + recoveryBound)
+			synctest.Wait()
+			e.Shutdown(canceled(t))
+			wantStats(t, e, Stats{Accepted: 300, Delivered: 300})
+			if attempts := len(link.times); attempts < int(after/maxPause) || attempts > 3+int((after+recoveryBound)/(maxPause/2))+3 {
+				t.Errorf("got %d attempts in %v, want one in %v to %v", attempts, after, maxPause/2, maxPause)
+			}
+		})
+	}
+}
+
+// Where there is no connection, the pauses between attempts to connect count, and
+// what is kept of a pause when there is one again. A host that does not answer at
+// all is tried by TCP at 0, 1 and 3 s of an attempt: it may be back right after
+// the last.
+func TestReconnectingIsQuick(t *testing.T) {
+	const lastSYN, jitter = 3 * time.Second, connectMax / 5
+	refused := connectMax + jitter + firstPause/2
+	silent := connectTimeout - lastSYN + refused
+	if refused > recoveryBound || silent > recoveryBound || maxPause > recoveryBound {
+		t.Errorf("worst cases: %v where connections are refused, %v where nothing answers, %v where the server does, want %v",
+			refused, silent, maxPause, recoveryBound)
+	}
 }

@@ -6,13 +6,13 @@ import "context"
 // request away instead of sending it, as if the server had taken it. It says
 // what the work before the network costs.
 func Discard(o Options) *Exporter {
-	start := func(s signal, to *Destination) *pipeline {
+	pipe := func(s signal, to *Destination) *pipeline {
 		if to == nil {
 			return nil
 		}
-		return startPipeline(s, to, discardLink{}, o.Log)
+		return newPipeline(s, to, discardLink{}, nil, o.Log)
 	}
-	return assemble(o, start(signalSpans, o.Traces), start(signalLogRecords, o.Logs))
+	return assemble(o, nil, pipe(signalSpans, o.Traces), pipe(signalLogRecords, o.Logs))
 }
 
 // discardLink is a way to nowhere.

@@ -2,6 +2,7 @@ package otelexport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/procspan/procspan/config"
+	"github.com/procspan/procspan/otelexport/spool"
 	"github.com/procspan/procspan/process"
 )
 
@@ -26,6 +28,8 @@ type Options struct {
 	Resource *resource.Resource
 	// Clock is called by Export and ExportExec only.
 	Clock *Clock
+	// Delivery says where to store what cannot be delivered.
+	Delivery config.Delivery
 	// Version is the agent's own.
 	Version string
 	Log     *slog.Logger
@@ -55,6 +59,8 @@ type Exporter struct {
 	host         *Resource
 	encoder      *encoder
 	traces, logs *pipeline
+	store        *spool.Store // nil: there is none
+	log          *slog.Logger
 
 	stop sync.Once
 }
@@ -63,33 +69,43 @@ type Exporter struct {
 // together are always the sum of the others.
 type Stats struct {
 	Accepted  uint64 // spans or records that were to be sent
-	Restored  uint64 // those that an earlier agent had left
-	Stored    uint64 // on disk
+	Restored  uint64 // those that an earlier agent left, in the store or by AppendPending
 	Delivered uint64 // those that the server took
 	Waiting   uint64 // in the queue or under way
+	Stored    uint64 // on disk, for later or for the next run
 	Dropped   Dropped
 }
 
 // New returns an exporter at work. Whether the endpoints can be reached shows
-// only when there is something to deliver, and is then logged.
+// only when there is something to deliver, and is then logged. A store that
+// another process uses is an error (*spool.InUseError).
 func New(o Options) (*Exporter, error) {
 	if o.Redactor == nil && o.Capture.Args != config.ArgsOff && o.Capture.Args != config.ArgsFull {
 		return nil, fmt.Errorf("prepare export: there is no redactor for capture.args %q", o.Capture.Args)
 	}
-	traces, err := openPipeline(signalSpans, o.Traces, o.Version, o.Log)
+	store, err := openStore(o.Delivery, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := openPipeline(signalLogRecords, o.Logs, o.Version, o.Log)
+	traces, err := openPipeline(signalSpans, o.Traces, store, o.Version, o.Log)
 	if err != nil {
-		traces.shutdown(context.Background())
-		return nil, err
+		return nil, errors.Join(err, closeStore(store))
 	}
-	return assemble(o, traces, logs), nil
+	logs, err := openPipeline(signalLogRecords, o.Logs, store, o.Version, o.Log)
+	if err != nil {
+		traces.discard()
+		return nil, errors.Join(err, closeStore(store))
+	}
+	return assemble(o, store, traces, logs), nil
 }
 
-func assemble(o Options, traces, logs *pipeline) *Exporter {
+// assemble puts the pipelines to work.
+func assemble(o Options, store *spool.Store, traces, logs *pipeline) *Exporter {
+	traces.start()
+	logs.start()
 	return &Exporter{
+		store:   store,
+		log:     o.Log,
 		base:    o.Resource,
 		host:    newResource(o.Resource, nil, ""),
 		encoder: newEncoder(o),
@@ -146,7 +162,7 @@ func (e *Exporter) Stats() (spans, logRecords Stats) {
 }
 
 // Shutdown delivers what waits, until ctx ends; what still waits then is
-// dropped, counted and logged. It returns when nothing of the exporter runs any
+// stored, or without a store dropped, counted and logged. It returns when nothing of the exporter runs any
 // more. What comes in later is counted as dropped.
 func (e *Exporter) Shutdown(ctx context.Context) {
 	e.stop.Do(func() {
@@ -154,5 +170,8 @@ func (e *Exporter) Shutdown(ctx context.Context) {
 		both.Go(func() { e.traces.shutdown(ctx) })
 		both.Go(func() { e.logs.shutdown(ctx) })
 		both.Wait()
+		if err := closeStore(e.store); err != nil {
+			e.log.Warn("the store was not closed properly; some that was delivered may be sent again", "error", err)
+		}
 	})
 }

@@ -83,12 +83,12 @@ func testOptions(t testing.TB) (Options, *logs) {
 
 // start returns an exporter of spans that is at work on a link.
 func start(o Options, over link) *Exporter {
-	return assemble(o, startPipeline(signalSpans, o.Traces, over, o.Log), nil)
+	return assemble(o, nil, newPipeline(signalSpans, o.Traces, over, nil, o.Log), nil)
 }
 
 // startLogs returns one of log records.
 func startLogs(o Options, over link) *Exporter {
-	return assemble(o, nil, startPipeline(signalLogRecords, o.Traces, over, o.Log))
+	return assemble(o, nil, nil, newPipeline(signalLogRecords, o.Traces, over, nil, o.Log))
 }
 
 // lifetime returns the n-th of many different ones.
@@ -122,8 +122,14 @@ func wantSame(t testing.TB, got, want Stats) {
 	if got != want {
 		t.Errorf("stats:\ngot  %+v\nwant %+v", got, want)
 	}
-	if sum := got.Delivered + got.Waiting + got.Dropped.Total(); sum != got.Accepted {
-		t.Errorf("stats do not add up: %d accepted, %d accounted for", got.Accepted, sum)
+	wantSum(t, got)
+}
+
+// wantSum holds that every item is accounted for, once.
+func wantSum(t testing.TB, s Stats) {
+	t.Helper()
+	if sum := s.Delivered + s.Waiting + s.Stored + s.Dropped.Total(); sum != s.Accepted+s.Restored {
+		t.Errorf("stats do not add up: %d accepted and restored, %d accounted for: %+v", s.Accepted+s.Restored, sum, s)
 	}
 }
 

@@ -11,19 +11,23 @@ import (
 type reason int
 
 const (
-	queueFull   reason = iota // nobody fetched them in time
-	rejected                  // the server accepted their request without them (partial success)
-	tooLarge                  // one item alone is more than the server takes
-	refused                   // the server's answer rules out a retry
-	invalid                   // could not be encoded
-	atShutdown                // still waiting when the time to flush was over
-	unsupported               // the server does not take this signal at all
+	queueFull    reason = iota // nobody fetched them in time
+	rejected                   // the server accepted their request without them (partial success)
+	tooLarge                   // one item alone is more than the server takes
+	refused                    // the server's answer rules out a retry
+	invalid                    // could not be encoded
+	atShutdown                 // still waiting when the time to flush was over
+	unsupported                // the server does not take this signal at all
+	storeFull                  // the oldest in the store, when it was full
+	storeExpired               // too long in the store
+	storeCorrupt               // in a store that turned out corrupt, or was removed
 	reasons
 )
 
 // String returns the name that stands in logs.
 func (r reason) String() string {
-	return [reasons]string{"queue_full", "rejected", "too_large", "refused", "invalid", "shutdown", "unsupported"}[r]
+	return [reasons]string{"queue_full", "rejected", "too_large", "refused", "invalid", "shutdown", "unsupported",
+		"store_full", "store_expired", "store_corrupt"}[r]
 }
 
 // cure says what whoever reads the log can do about it.
@@ -36,6 +40,10 @@ func (r reason) cure() string {
 		invalid:     "report this as a bug of procspan",
 		atShutdown:  "check that the collector is up; it can also be that the time to flush is too short",
 		unsupported: "send them to a Collector with a pipeline for them, or remove their exporter from the configuration; procspan must then be restarted",
+
+		storeFull:    "raise delivery.max_size, or find out why the collector is slow or away",
+		storeExpired: "raise delivery.max_age, or find out why the collector is away",
+		storeCorrupt: "check the disk that delivery.directory is on",
 	}[r]
 }
 
@@ -48,11 +56,16 @@ type Dropped struct {
 	Invalid     uint64 // could not be encoded
 	Shutdown    uint64 // still waiting when the time to flush was over
 	Unsupported uint64 // the server does not take this signal at all
+
+	StoreFull    uint64 // the store was full; the oldest went
+	StoreExpired uint64 // too long in the store
+	StoreCorrupt uint64 // in a store that turned out corrupt, or was removed
 }
 
 // Total returns the sum.
 func (d Dropped) Total() uint64 {
-	return d.QueueFull + d.Rejected + d.TooLarge + d.Refused + d.Invalid + d.Shutdown + d.Unsupported
+	return d.QueueFull + d.Rejected + d.TooLarge + d.Refused + d.Invalid + d.Shutdown + d.Unsupported +
+		d.StoreFull + d.StoreExpired + d.StoreCorrupt
 }
 
 // All yields each reason, by its name in the logs, and how many it was for.
@@ -61,6 +74,7 @@ func (d Dropped) All() iter.Seq2[string, uint64] {
 		for why, n := range [reasons]uint64{
 			queueFull: d.QueueFull, rejected: d.Rejected, tooLarge: d.TooLarge, refused: d.Refused,
 			invalid: d.Invalid, atShutdown: d.Shutdown, unsupported: d.Unsupported,
+			storeFull: d.StoreFull, storeExpired: d.StoreExpired, storeCorrupt: d.StoreCorrupt,
 		} {
 			if !yield(reason(why).String(), n) {
 				return

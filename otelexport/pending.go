@@ -1,16 +1,18 @@
 package otelexport
 
 import (
+	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/procspan/procspan/otelexport/spool"
 )
 
-// What waits can be handed from one agent to the next as bytes: the batches of
-// the spans, then those of the log records, each list ended by an empty one. A
-// batch is its parts, ended by an empty one; a part is the resource's fields and
-// the items, both with their length before.
+// What waits in memory can be handed from one agent to the next as bytes: the
+// batches of the spans, then those of the log records, each list ended by a 0. A
+// batch is the number of its items and the bytes that would be stored of it, with
+// their length before.
 
 // AppendPending appends all that waits in memory to b, for RestorePending. It
 // may be called by any goroutine.
@@ -35,7 +37,7 @@ func (e *Exporter) RestorePending(b []byte) error {
 			if err != nil {
 				return err
 			}
-			if b = rest; one.items == 0 {
+			if b = rest; one == nil {
 				break
 			}
 			restored[i] = append(restored[i], one)
@@ -57,10 +59,11 @@ var errPending = errors.New("what waited for the collector is not as it was writ
 func (q *queue) appendPending(b []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, waiting := range slices.Concat([]*batch{q.flying}, q.ready, []*batch{q.open}) {
-		if waiting != nil && waiting.items > 0 {
-			b = waiting.appendTo(b)
-		}
+	for _, waiting := range slices.Concat(q.flying, q.ready) {
+		b = waiting.appendTo(b)
+	}
+	if q.open != nil {
+		b = q.open.appendTo(b)
 	}
 	return b
 }
@@ -82,50 +85,27 @@ func (q *queue) restore(batches []*batch) int {
 
 // appendTo appends the batch as parseBatch reads it.
 func (b *batch) appendTo(to []byte) []byte {
-	for i := range b.parts {
-		p := &b.parts[i]
-		to = protowire.AppendBytes(to, p.resource.wire)
-		to = protowire.AppendBytes(to, p.wire)
-	}
-	return protowire.AppendBytes(to, nil)
+	record := encodeBatch(b)
+	to = binary.AppendUvarint(to, uint64(record.Items))
+	to = binary.AppendUvarint(to, uint64(len(record.Data)))
+	return append(to, record.Data...)
 }
 
-// parseBatch returns the batch that b begins with, with memory of its own, and
-// what follows it.
+// parseBatch returns the batch that b begins with and what follows it. The batch
+// is nil where the list ends.
 func parseBatch(b []byte) (parsed *batch, rest []byte, err error) {
-	parsed = &batch{}
-	parsed.reset()
-	for {
-		resource, n := protowire.ConsumeBytes(b)
-		if n < 0 {
-			return nil, nil, errPending
-		}
-		if b = b[n:]; len(resource) == 0 {
-			return parsed, b, nil
-		}
-		items, n := protowire.ConsumeBytes(b)
-		if n < 0 {
-			return nil, nil, errPending
-		}
-		b = b[n:]
-		of := &Resource{wire: slices.Clone(resource), size: len(resource) + partOverhead}
-		for len(items) > 0 {
-			n := protowire.ConsumeFieldValue(fieldItem, protowire.BytesType, skipTag(items))
-			if n < 0 {
-				return nil, nil, errPending
-			}
-			n += len(items) - len(skipTag(items))
-			parsed.add(items[:n], of)
-			items = items[n:]
-		}
+	in := stored(b)
+	items, ok := in.number()
+	if !ok {
+		return nil, nil, errPending
 	}
-}
-
-// skipTag returns what follows the tag of an item; nil where there is none.
-func skipTag(b []byte) []byte {
-	field, kind, n := protowire.ConsumeTag(b)
-	if n < 0 || field != fieldItem || kind != protowire.BytesType {
-		return nil
+	if items == 0 {
+		return nil, in, nil
 	}
-	return b[n:]
+	data, ok := in.bytes()
+	if !ok || items > math.MaxInt32 {
+		return nil, nil, errPending
+	}
+	parsed, err = decodeBatch(spool.Record{Items: int(items), Data: data})
+	return parsed, in, err
 }

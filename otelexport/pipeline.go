@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/procspan/procspan/config"
+	"github.com/procspan/procspan/otelexport/spool"
 )
 
 // Destination is where one signal goes, and in what batches.
@@ -41,22 +42,24 @@ type pipeline struct {
 	done          chan struct{}      // closed when the delivery has returned
 }
 
-// openPipeline returns a pipeline at work, or nil where there is no destination.
-func openPipeline(s signal, to *Destination, version string, log *slog.Logger) (*pipeline, error) {
+// openPipeline returns a pipeline that is ready to start, or nil where there is
+// no destination. store may be nil.
+func openPipeline(s signal, to *Destination, store *spool.Store, version string, log *slog.Logger) (*pipeline, error) {
 	if to == nil {
+		leave(s, store, log)
 		return nil, nil
 	}
 	link, err := connect(s, to, version)
 	if err != nil {
 		return nil, err
 	}
-	p := startPipeline(s, to, link, log)
+	p := newPipeline(s, to, link, store, log)
 	p.close = link.close
 	return p, nil
 }
 
-// startPipeline puts a pipeline to work on a link.
-func startPipeline(s signal, to *Destination, over link, log *slog.Logger) *pipeline {
+// newPipeline returns a pipeline over a link.
+func newPipeline(s signal, to *Destination, over link, store *spool.Store, log *slog.Logger) *pipeline {
 	scrub := newScrubber(to.Exporter.Headers)
 	b := to.Batch
 	p := &pipeline{
@@ -74,6 +77,7 @@ func startPipeline(s signal, to *Destination, over link, log *slog.Logger) *pipe
 	p.delivery = &delivery{
 		signal:   s,
 		queue:    p.queue,
+		shelf:    newShelf(s, store, p.queue, p.losses),
 		link:     over,
 		log:      log,
 		losses:   p.losses,
@@ -82,6 +86,14 @@ func startPipeline(s signal, to *Destination, over link, log *slog.Logger) *pipe
 		said:     map[codes.Code]bool{},
 		lastSaid: map[codes.Code]time.Time{},
 	}
+	return p
+}
+
+// start puts the pipeline to work.
+func (p *pipeline) start() {
+	if p == nil {
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry, hurryUp := context.WithCancel(ctx)
 	p.cancel, p.hurry = cancel, hurryUp
@@ -89,7 +101,13 @@ func startPipeline(s signal, to *Destination, over link, log *slog.Logger) *pipe
 		defer close(p.done)
 		p.delivery.run(ctx, hurry)
 	}()
-	return p
+}
+
+// discard ends a pipeline that was not started.
+func (p *pipeline) discard() {
+	if p != nil {
+		p.close()
+	}
 }
 
 // wants reports whether to encode the next item, for push. Where not, that is
@@ -115,7 +133,7 @@ func (p *pipeline) stats() Stats {
 	return p.queue.stats()
 }
 
-// shutdown delivers what waits, until ctx ends, and drops the rest.
+// shutdown delivers what waits, until ctx ends, and stores or drops the rest.
 func (p *pipeline) shutdown(ctx context.Context) {
 	if p == nil {
 		return

@@ -29,9 +29,9 @@ type limits struct {
 }
 
 // queue holds the items of one signal that wait for the network, in batches,
-// and counts what becomes of each. When it is full, the oldest batch goes.
-// A batch that is under way does not count towards the limits; there is one at
-// most.
+// and counts what becomes of each, those on the shelf included. When it is full,
+// the oldest batch goes. A batch that is under way to the network or to the disk
+// does not count towards the limits.
 type queue struct {
 	limits
 	wake chan struct{} // holds one token when take has reason to look again
@@ -39,11 +39,12 @@ type queue struct {
 	mu       sync.Mutex
 	open     *batch // being filled, or nil
 	ready    []*batch
-	spare    *batch // memory for the next open batch, or nil
-	waiting  int    // items in open and ready
-	bytes    int    // of the same
-	flying   *batch // taken and neither settled nor put back, or nil
-	inFlight int    // its items
+	spare    *batch   // memory for the next open batch, or nil
+	waiting  int      // items in open and ready
+	bytes    int      // of the same
+	inFlight int      // items taken and neither settled, stored nor put back
+	flying   []*batch // taken from open and ready, and neither settled, on the disk nor put back
+	onDisk   int      // items on the shelf
 	closed   bool
 	// unwanted says that the server does not take this signal at all.
 	unwanted atomic.Bool
@@ -153,8 +154,77 @@ func (q *queue) next() (*batch, time.Duration) {
 		return nil, time.Hour // whoever brings an item wakes us before
 	}
 	b := q.removeOldest()
-	q.flying, q.inFlight = b, b.items
+	q.fly(b)
 	return b, 0
+}
+
+// empty reports whether nothing waits in memory.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting == 0
+}
+
+// poll is take without waiting.
+func (q *queue) poll() *batch {
+	b, _ := q.next()
+	return b
+}
+
+// takeForDisk hands out the oldest batches that are full or due, up to some
+// bytes: all, or where all are not wanted, those by which the queue is more than
+// half full. It also returns how long until it may have more.
+func (q *queue) takeForDisk(all bool, bytes int) (some []*batch, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wait = time.Hour // whoever brings an item wakes us before
+	if all && q.open != nil {
+		if due := time.Until(q.open.due); due > 0 && !q.closed {
+			wait = due
+		} else {
+			q.seal()
+		}
+	}
+	for len(q.ready) > 0 && (all || q.waiting > q.items/2 || q.bytes > q.size/2) {
+		if bytes -= q.ready[0].size; bytes < 0 && len(some) > 0 {
+			return some, 0
+		}
+		b := q.removeOldest()
+		q.fly(b)
+		some = append(some, b)
+	}
+	return some, wait
+}
+
+// store counts batches that are under way as stored.
+func (q *queue) store(batches ...*batch) { q.move(batches, 1) }
+
+// unstore takes that back.
+func (q *queue) unstore(batches ...*batch) { q.move(batches, -1) }
+
+func (q *queue) move(batches []*batch, sign int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, b := range batches {
+		q.inFlight -= sign * b.items
+		q.onDisk += sign * b.items
+	}
+}
+
+// found counts items that an earlier run left in the store.
+func (q *queue) found(items int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.restored += uint64(items)
+	q.onDisk += items
+}
+
+// dropStored counts items that the store gave up.
+func (q *queue) dropStored(items int, why reason) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.onDisk -= items
+	q.dropped[why] += uint64(items)
 }
 
 // settle ends a batch that was delivered, less the items that the server
@@ -162,30 +232,38 @@ func (q *queue) next() (*batch, time.Duration) {
 func (q *queue) settle(b *batch, rejectedItems int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.flying, q.inFlight = nil, 0
+	q.land(b)
+	q.inFlight -= b.items
 	q.delivered += uint64(b.items - rejectedItems)
 	q.dropped[rejected] += uint64(rejectedItems)
-	if b.held() <= 2*maxBatchBytes {
-		b.reset()
-		q.spare = b
-	}
+	q.keep(b)
+}
+
+// reuse keeps the memory of a batch that is on the disk.
+func (q *queue) reuse(b *batch) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.land(b)
+	q.keep(b)
 }
 
 // drop ends a batch that was taken and is given up.
 func (q *queue) drop(b *batch, why reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.flying, q.inFlight = nil, 0
+	q.land(b)
+	q.inFlight -= b.items
 	q.dropped[why] += uint64(b.items)
 }
 
-// putBack returns a batch that was taken, whole or in parts, to the head of
+// putBack returns batches that were taken, whole or in parts, to the head of
 // the queue. It reports how many items had to be dropped for it.
-func (q *queue) putBack(parts ...*batch) int {
+func (q *queue) putBack(taken []*batch, parts ...*batch) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.flying, q.inFlight = nil, 0
+	q.land(taken...)
 	for _, b := range parts {
+		q.inFlight -= b.items
 		q.waiting += b.items
 		q.bytes += b.size
 	}
@@ -232,6 +310,7 @@ func (q *queue) stats() Stats {
 		Restored:  q.restored,
 		Delivered: q.delivered,
 		Waiting:   uint64(q.waiting + q.inFlight),
+		Stored:    uint64(q.onDisk),
 		Dropped: Dropped{
 			QueueFull:   q.dropped[queueFull],
 			Rejected:    q.dropped[rejected],
@@ -240,6 +319,10 @@ func (q *queue) stats() Stats {
 			Invalid:     q.dropped[invalid],
 			Shutdown:    q.dropped[atShutdown],
 			Unsupported: q.dropped[unsupported],
+
+			StoreFull:    q.dropped[storeFull],
+			StoreExpired: q.dropped[storeExpired],
+			StoreCorrupt: q.dropped[storeCorrupt],
 		},
 	}
 }
@@ -254,6 +337,25 @@ func (q *queue) fresh() *batch {
 		b.reset()
 	}
 	return b
+}
+
+// fly counts a batch as under way.
+func (q *queue) fly(b *batch) {
+	q.flying = append(q.flying, b)
+	q.inFlight += b.items
+}
+
+// land forgets that batches are under way, as far as they came from memory.
+func (q *queue) land(batches ...*batch) {
+	q.flying = slices.DeleteFunc(q.flying, func(b *batch) bool { return slices.Contains(batches, b) })
+}
+
+// keep keeps the memory of a batch that is done with for the next one.
+func (q *queue) keep(b *batch) {
+	if b.held() <= 2*maxBatchBytes {
+		b.reset()
+		q.spare = b
+	}
 }
 
 func (q *queue) clear(why reason) int {

@@ -93,12 +93,12 @@ func TestQueuePutBack(t *testing.T) {
 	fill(q, 3, 1)
 	b := q.take(t.Context())
 	fill(q, 3, 1)
-	if got := q.putBack(b); got != 0 {
+	if got := q.putBack([]*batch{b}, b); got != 0 {
 		t.Errorf("with room: dropped %d", got)
 	}
 	b = q.take(t.Context())
 	fill(q, 3, 1)
-	if got := q.putBack(b); got != 3 {
+	if got := q.putBack([]*batch{b}, b); got != 3 {
 		t.Errorf("without room: dropped %d, want 3", got)
 	}
 	if got, want := q.stats(), (Stats{Accepted: 9, Waiting: 6, Dropped: Dropped{QueueFull: 3}}); got != want {
