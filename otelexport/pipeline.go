@@ -17,6 +17,8 @@ type Destination struct {
 	Exporter config.OTLPGRPC
 	// TLS holds unless Exporter.Insecure; nil is the system's roots.
 	TLS *tls.Config
+	// Attempted, when set, is told of each attempt to send a batch.
+	Attempted Attempted
 }
 
 // attempt bounds one attempt by the shorter of the two that are configured; 0
@@ -50,7 +52,7 @@ func openPipeline(s signal, to *Destination, version string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	p := startPipeline(s, to, link, log)
+	p := startPipeline(s, to, timed(link, to.Attempted), log)
 	p.close = link.close
 	return p, nil
 }
