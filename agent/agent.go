@@ -15,6 +15,7 @@ import (
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 // Options is what both ways to run need.
@@ -29,6 +30,9 @@ type Options struct {
 	Ready func()
 	// Hurry, when set, cuts the flush at the end short when it ends.
 	Hurry context.Context
+
+	// self is told how the agent does; nil where nobody wants to know.
+	self *selfmetrics.Watch
 }
 
 // hurry returns Hurry, or a context that does not end.
@@ -53,6 +57,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.self, err = watchSelf(o); err != nil {
+		return err
+	}
+	defer stopSelf(o)
 	if !exports(o.Config) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
@@ -80,6 +88,7 @@ func watch(ctx context.Context, o Options, clock *otelexport.Clock, ids process.
 		return errors.Join(err, f.tracer.Close())
 	}
 	o.Log.Info("observing", "living", f.table.Stats().Living, "exporter", target(o.Config))
+	f.publish(true)
 	if o.Ready != nil {
 		o.Ready()
 	}

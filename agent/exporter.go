@@ -10,6 +10,7 @@ import (
 	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/enrich/redact"
 	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 // newExporter makes the exporter that the configuration asks for.
@@ -30,7 +31,13 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 	if err != nil {
 		o.Log.Warn("some resource attributes are missing", "error", err)
 	}
-	return otelexport.New(otelexport.Options{
+	if traces != nil {
+		traces.Attempted = o.self.Attempted(selfmetrics.Spans, traces.Exporter.Target)
+	}
+	if logs != nil {
+		logs.Attempted = o.self.Attempted(selfmetrics.LogRecords, logs.Exporter.Target)
+	}
+	exporter, err := otelexport.New(otelexport.Options{
 		Traces:   traces,
 		Logs:     logs,
 		Capture:  o.Config.Capture,
@@ -41,6 +48,11 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 		Version:  o.Version,
 		Log:      o.Log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	followExporter(o, exporter)
+	return exporter, nil
 }
 
 // readUsersEvery is how old the names of users are at most.

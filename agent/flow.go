@@ -15,6 +15,7 @@ import (
 	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 const (
@@ -50,6 +51,8 @@ type flow struct {
 	out    output
 	losses lossLog
 	event  process.Event
+	seen   seen
+	self   *selfmetrics.Watch
 }
 
 // open starts the kernel side. Its events wait until run is called.
@@ -68,6 +71,7 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 		table:  process.NewTable(limits, policy, ids),
 		out:    out,
 		losses: lossLog{log: o.Log},
+		self:   o.self,
 	}, nil
 }
 
@@ -127,7 +131,8 @@ func (f *flow) move(done <-chan struct{}) error {
 			check = now.Add(checkEvery)
 			f.clock.Sample()
 			f.handOn(f.table.Advance(bootTime()))
-			f.losses.check(f.tracer, f.table, false)
+			f.losses.check(f.tracer.Losses, f.table.Stats(), false)
+			f.publish(true)
 		}
 	}
 }
@@ -186,6 +191,7 @@ func (f *flow) read(deadline time.Time) error {
 	case err != nil:
 		return fmt.Errorf("read the ring buffer: %w", err)
 	}
+	f.seen[f.event.Kind]++
 	f.handOn(f.table.Apply(&f.event))
 	switch f.event.Kind {
 	case process.Named:
@@ -216,6 +222,7 @@ func (f *flow) finish() error {
 		break
 	}
 	f.handOn(f.table.Close())
-	f.losses.check(f.tracer, f.table, true)
+	f.losses.check(f.tracer.Losses, f.table.Stats(), true)
+	f.publish(false)
 	return errors.Join(err, f.tracer.Close())
 }
