@@ -3,6 +3,7 @@ package otelexport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -108,5 +109,8 @@ func Dial(o config.OTLPGRPC, tls *tls.Config, version string) (*grpc.ClientConn,
 // values of headers, and with the cure.
 func Failure(what string, o config.OTLPGRPC, err error) error {
 	s := status.Convert(err)
+	if inner := (interface{ GRPCStatus() *status.Status })(nil); errors.As(err, &inner) {
+		s = inner.GRPCStatus() // without what is wrapped around it
+	}
 	return fmt.Errorf("send %s to %s: %s: %s; %s", what, o.Target, s.Code(), newScrubber(o.Headers).clean(s.Message()), cureFor(err))
 }

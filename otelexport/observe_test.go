@@ -3,6 +3,7 @@ package otelexport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestDepth(t *testing.T) {
 
 func TestFailureHidesHeaders(t *testing.T) {
 	o, _ := testOptions(t)
-	err := Failure("metrics", o.Traces.Exporter, fail(codes.Unauthenticated, "no such token: s3cr3t-token"))
+	err := Failure("metrics", o.Traces.Exporter, fmt.Errorf("upload: %w", fail(codes.Unauthenticated, "no such token: s3cr3t-token")))
 	const want = "send metrics to 127.0.0.1:4317: Unauthenticated: no such token: <redacted>; check the exporter's headers: the collector does not accept their credentials"
 	if err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

@@ -93,6 +93,7 @@ func (s *sender) Export(ctx context.Context, metrics *metricdata.ResourceMetrics
 			s.log.Info("metrics are delivered again", "endpoint", s.to.Target)
 		}
 		s.failing = false
+	case errors.Is(ctx.Err(), context.Canceled): // for the last one
 	case !s.failing:
 		s.failing = true
 		s.log.Warn("metrics cannot be delivered; the next are tried all the same", "error", otelexport.Failure("metrics", s.to, err))
