@@ -57,9 +57,13 @@ type seen [1 << 8]uint64
 
 // publish tells what the flow knows now, where anybody wants to know.
 func (f *flow) publish(observing bool) {
-	if !f.self.Watches() {
-		return
+	if f.self.Watches() {
+		f.self.Publish(f.snapshot(observing))
 	}
+}
+
+// snapshot is what the flow knows now.
+func (f *flow) snapshot(observing bool) *selfmetrics.Snapshot {
 	stats := f.table.Stats()
 	s := &selfmetrics.Snapshot{
 		At:        time.Now(),
@@ -80,7 +84,7 @@ func (f *flow) publish(observing bool) {
 	for _, p := range programs {
 		s.Programs = append(s.Programs, selfmetrics.Program{Name: p.Name, Runs: p.Runs, Time: p.Time})
 	}
-	f.self.Publish(s)
+	return s
 }
 
 // metricsFindings try where metrics and the answers to probes are to go.
