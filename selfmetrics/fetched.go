@@ -55,7 +55,7 @@ func targetInfo(r *resource.Resource) prometheus.Collector {
 	labels, namer := prometheus.Labels{}, otlptranslator.LabelNamer{}
 	for _, a := range r.Attributes() {
 		if name, err := namer.Build(string(a.Key)); err == nil { // one without a letter has no name there
-			labels[name] = a.Value.Emit()
+			labels[name] = a.Value.String()
 		}
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: otlptranslator.TargetInfoMetricName, Help: "Target metadata", ConstLabels: labels})
