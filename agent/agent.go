@@ -15,6 +15,7 @@ import (
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 // Options is what both ways to run need.
@@ -31,6 +32,9 @@ type Options struct {
 	Hurry context.Context
 	// Ask, when set, has Run log what became of everything so far.
 	Ask <-chan os.Signal
+
+	// self is told how the agent does; nil where nobody wants to know.
+	self *selfmetrics.Watch
 }
 
 // hurry returns Hurry, or a context that does not end.
@@ -55,6 +59,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.self, err = watchSelf(o); err != nil {
+		return err
+	}
+	defer stopSelf(o)
 	if !exports(o.Config) {
 		if o.Config.Daemon.Persist {
 			return errors.New("distribution.procspan.daemon.persist needs an exporter: nobody could be shown later what ends now; add a tracer_provider")
@@ -108,6 +116,7 @@ func (f *flow) watch(ctx context.Context, o Options, begin func() error) error {
 		return err
 	}
 	o.Log.Info("observing", "living", f.table.Stats().Living, "exporter", target(o.Config))
+	f.publish(true)
 	if o.Ready != nil {
 		o.Ready()
 	}

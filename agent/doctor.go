@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func Diagnose(o Options) []Finding {
 	findings := []Finding{kernelFinding(), privilegeFinding()}
 	findings = append(findings, tracingFindings(o)...)
 	findings = append(findings, pidNamespaceFinding())
-	return append(findings, exporterFindings(o)...)
+	return slices.Concat(findings, exporterFindings(o), metricsFindings(o))
 }
 
 func kernelFinding() Finding {

@@ -10,6 +10,7 @@ import (
 	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/enrich/redact"
 	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 // newExporter makes the exporter that the configuration asks for.
@@ -18,7 +19,12 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 	if err != nil {
 		return nil, err
 	}
-	return otelexport.New(options)
+	exporter, err := otelexport.New(options)
+	if err != nil {
+		return nil, err
+	}
+	followExporter(o, exporter)
+	return exporter, nil
 }
 
 func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Options, err error) {
@@ -37,6 +43,12 @@ func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Opt
 	resource, err := otelexport.NewResource(context.Background(), o.Config.Resource, o.Version)
 	if err != nil {
 		o.Log.Warn("some resource attributes are missing", "error", err)
+	}
+	if traces != nil {
+		traces.Attempted = o.self.Attempted(selfmetrics.Spans, traces.Exporter.Target)
+	}
+	if logs != nil {
+		logs.Attempted = o.self.Attempted(selfmetrics.LogRecords, logs.Exporter.Target)
 	}
 	return otelexport.Options{
 		Traces:   traces,

@@ -14,6 +14,7 @@ import (
 	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
 const (
@@ -69,6 +70,8 @@ type flow struct {
 	// ask, when set, asks for the ledger, which tell tells.
 	ask  <-chan os.Signal
 	tell func()
+	seen seen
+	self *selfmetrics.Watch
 }
 
 // open starts the kernel side. Its events wait until run is called.
@@ -97,6 +100,7 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 		variables:    variables(o.Config),
 		ask:          o.Ask,
 		tell:         func() {},
+		self:         o.self,
 	}, nil
 }
 
@@ -159,6 +163,7 @@ func (f *flow) run(done <-chan struct{}) error {
 			if err := f.check(now); err != nil {
 				return err
 			}
+			f.publish(true)
 			f.keep.save(f)
 		} else if f.keep.isDue(f) {
 			f.keep.save(f)
@@ -170,12 +175,9 @@ func (f *flow) run(done <-chan struct{}) error {
 func (f *flow) check(now time.Time) error {
 	f.clock.Sample()
 	f.handOn(f.table.Advance(bootTime()))
-	losses, err := f.tracer.Losses()
-	if err != nil {
-		f.log.Error("losses are not known", "error", err)
-	}
+	f.losses.check(f.tracer.Losses, f.table.Stats(), false)
+	losses := f.losses.kernel
 	f.ends = endsLost(losses)
-	f.losses.check(losses, f.table.Stats(), false)
 	if f.sweeps.note(losses, now) {
 		return f.sweep()
 	}
@@ -242,6 +244,7 @@ func (f *flow) read(deadline time.Time) error {
 
 // apply takes the event to the table and to the output.
 func (f *flow) apply() {
+	f.seen[f.event.Kind]++
 	f.handOn(f.table.Apply(&f.event))
 	switch f.event.Kind {
 	case process.Named:
@@ -271,8 +274,9 @@ func (f *flow) finish() error {
 	if f.keep == nil {
 		f.handOn(f.table.Close())
 	}
-	f.losses.check(losses, f.table.Stats(), true)
-	return errors.Join(err, lossErr)
+	f.losses.check(func() ([]bpf.Loss, error) { return losses, lossErr }, f.table.Stats(), true)
+	f.publish(false)
+	return err
 }
 
 // catchUp moves what the ring holds now.

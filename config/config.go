@@ -27,6 +27,9 @@ type Config struct {
 	Traces *Traces
 	// Logs says where log records go; nil when there are to be none.
 	Logs *Logs
+	// Metrics says where procspan's metrics of itself go; nil when there are to be
+	// none.
+	Metrics *Metrics
 	// ServiceName says what becomes service.name.
 	ServiceName ServiceName
 	// ExpectedExits says which ends are no failure.
@@ -43,6 +46,8 @@ type Config struct {
 	Kernel Kernel
 	// Daemon says what outlives the agent.
 	Daemon Daemon
+	// Health says where probes are answered.
+	Health Health
 }
 
 // Resource is the user's part of the OpenTelemetry resource.
@@ -69,6 +74,51 @@ type Traces struct {
 type Logs struct {
 	Batch    Batch
 	Exporter OTLPGRPC
+}
+
+// Metrics is the readers of a meter provider; at least one of them is there.
+type Metrics struct {
+	// Periodic sends the metrics; nil: they are not sent.
+	Periodic *PeriodicReader
+	// Prometheus has them fetched; nil: they cannot be.
+	Prometheus *Prometheus
+}
+
+// PeriodicReader is a periodic metric reader and its OTLP/gRPC exporter.
+type PeriodicReader struct {
+	// Interval is the time from one export to the next, whole milliseconds from
+	// 100 ms to 1 h.
+	Interval time.Duration
+	// Timeout bounds one export with its retries. Whole milliseconds from 1 ms to
+	// 1 h; never 0.
+	Timeout  time.Duration
+	Exporter OTLPGRPC
+	// Temporality says what counters count from.
+	Temporality Temporality
+}
+
+// Temporality says what the points of counters and histograms count from.
+type Temporality string
+
+// The temporalities, by the names of the exporter's temporality_preference.
+const (
+	Cumulative Temporality = "cumulative" // from the start of procspan
+	Delta      Temporality = "delta"      // from the export before
+	LowMemory  Temporality = "low_memory" // delta where the SDK needs no memory for it
+)
+
+// Prometheus is where an HTTP server answers with the metrics, at /metrics.
+type Prometheus struct {
+	// Host is a name or an address, an IPv6 one without brackets.
+	Host string
+	// Port is a TCP port; 0 is any that is free, which is logged.
+	Port int
+}
+
+// Health is where an HTTP server answers probes, at /livez and /readyz.
+type Health struct {
+	// Endpoint is host:port, an IPv6 address in brackets; "" is nowhere.
+	Endpoint string
 }
 
 // Sampler says which traces are exported: by how a trace starts, the share of

@@ -5,6 +5,7 @@ import "time"
 // Bounds of the numbers, for the file and the variables alike.
 const (
 	maxDelay        = time.Hour
+	minInterval     = 100 * time.Millisecond
 	maxQueueSize    = 1 << 24
 	maxArgsBytes    = 32 << 10
 	minRingSize     = 64 << 10
@@ -16,6 +17,7 @@ const (
 	maxFileName     = 255 // bytes; the kernel's limit
 	minStoreSize    = 16 << 20
 	maxStoreSize    = 1 << 40
+	maxPort         = 1<<16 - 1
 )
 
 const defaultEndpoint = "http://localhost:4317"
@@ -61,6 +63,19 @@ func DefaultTraces() Traces {
 
 // DefaultLogs is the same for log records.
 func DefaultLogs() Logs { return Logs{Batch: defaultBatch(), Exporter: defaultExporter()} }
+
+// DefaultMetrics returns the readers that an empty periodic and an empty pull
+// reader stand for: every minute to a Collector on this machine, and a port of
+// the loopback for a Prometheus on it.
+func DefaultMetrics() Metrics {
+	return Metrics{
+		Periodic: &PeriodicReader{
+			Interval: time.Minute, Timeout: 30 * time.Second,
+			Exporter: defaultExporter(), Temporality: Cumulative,
+		},
+		Prometheus: &Prometheus{Host: "localhost", Port: 9464},
+	}
+}
 
 func defaultBatch() Batch {
 	return Batch{

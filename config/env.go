@@ -13,9 +13,10 @@ import (
 // without a file. An empty variable is as good as none. Spans are exported when
 // an OTLP endpoint is set or OTEL_TRACES_EXPORTER is otlp; log records, which
 // repeat what the spans say, only when OTEL_LOGS_EXPORTER is otlp or
-// OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is set. Otherwise Traces or Logs is nil and
-// the variables of that exporter are not looked at. An *Invalid has everything
-// that is wrong.
+// OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is set; procspan's metrics of itself only when
+// OTEL_METRICS_EXPORTER says so. Otherwise Traces, Logs or Metrics is nil and the
+// variables of that exporter are not looked at. An *Invalid has everything that
+// is wrong.
 func FromEnvironment(env func(string) (string, bool)) (Config, error) {
 	v := &variables{env: env}
 	c := Default()
@@ -38,6 +39,7 @@ func FromEnvironment(env func(string) (string, bool)) (Config, error) {
 		v.otlp(ofLogs, &l.Exporter)
 		c.Logs = &l
 	}
+	c.Metrics = v.metrics()
 	if err := invalid(v.problems); err != nil {
 		return Config{}, err
 	}
@@ -50,7 +52,7 @@ type variables struct {
 	problems []Problem
 }
 
-// fail blames a variable, once: traces and logs share some.
+// fail blames a variable, once: the signals share some.
 func (v *variables) fail(name, format string, args ...any) {
 	p := Problem{Path: name, Text: fmt.Sprintf(format, args...)}
 	if !slices.Contains(v.problems, p) {

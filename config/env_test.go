@@ -23,6 +23,12 @@ func TestFromEnvironment(t *testing.T) {
 		change(&logs)
 		return c
 	}
+	withMetrics := func(change func(*Metrics)) Config {
+		c, metrics := Default(), DefaultMetrics()
+		c.Metrics = &metrics
+		change(&metrics)
+		return c
+	}
 	type test struct {
 		vars vars
 		want Config
@@ -102,6 +108,24 @@ func TestFromEnvironment(t *testing.T) {
 			c.Logs = &logs
 			return c
 		}()},
+		"metrics none":     {vars{"OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c"}, Default()},
+		"metrics unasked":  {vars{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c", "OTEL_EXPORTER_PROMETHEUS_PORT": "1"}, Default()},
+		"metrics together": {vars{"OTEL_METRICS_EXPORTER": "prometheus, otlp"}, withMetrics(func(*Metrics) {})},
+		"metrics fetched": {vars{
+			"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST": "::", "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+			"OTEL_METRIC_EXPORT_INTERVAL": "bad",
+		}, withMetrics(func(m *Metrics) {
+			m.Periodic, m.Prometheus = nil, &Prometheus{Host: "::"}
+		})},
+		"metrics sent": {vars{
+			"OTEL_METRICS_EXPORTER": "otlp", "OTEL_METRIC_EXPORT_INTERVAL": "5000", "OTEL_METRIC_EXPORT_TIMEOUT": "1",
+			"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c", "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "7",
+			"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "LowMemory", "OTEL_EXPORTER_PROMETHEUS_PORT": "bad",
+		}, withMetrics(func(m *Metrics) {
+			m.Prometheus = nil
+			m.Periodic.Interval, m.Periodic.Timeout, m.Periodic.Temporality = 5*time.Second, time.Millisecond, LowMemory
+			m.Periodic.Exporter = OTLPGRPC{Target: "c:4317", Headers: []Header{{"a", "b"}}, Compression: "none", Timeout: 7 * time.Millisecond}
+		})},
 		"general": {vars{
 			"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c", "OTEL_EXPORTER_OTLP_HEADERS": "A=b%20c,d=e,a=f",
 			"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_TIMEOUT": "5",
@@ -173,12 +197,18 @@ func TestFromEnvironmentProblems(t *testing.T) {
 			"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://h/v1/logs", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/json",
 			"OTEL_EXPORTER_OTLP_LOGS_HEADERS": "s3cret", "OTEL_BLRP_MAX_QUEUE_SIZE": "10", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "11",
 		},
-		"said once":      {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s"},
-		"logs exporter":  {"OTEL_LOGS_EXPORTER": "otlp_proto_grpc"},
-		"disabled":       {"OTEL_SDK_DISABLED": "yes"},
-		"plain with TLS": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "key"},
-		"half a pair":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://h", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "cert"},
-		"not UTF-8":      {"OTEL_SERVICE_NAME": "\xff"},
+		"said once":     {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s"},
+		"logs exporter": {"OTEL_LOGS_EXPORTER": "otlp_proto_grpc"},
+		"metrics": {
+			"OTEL_METRICS_EXPORTER": "otlp,prometheus", "OTEL_METRIC_EXPORT_INTERVAL": "99", "OTEL_METRIC_EXPORT_TIMEOUT": "0",
+			"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "low_memory",
+			"OTEL_EXPORTER_PROMETHEUS_HOST": "[::]", "OTEL_EXPORTER_PROMETHEUS_PORT": "65536",
+		},
+		"metrics exporter": {"OTEL_METRICS_EXPORTER": "otlp,console"},
+		"disabled":         {"OTEL_SDK_DISABLED": "yes"},
+		"plain with TLS":   {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "key"},
+		"half a pair":      {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://h", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "cert"},
+		"not UTF-8":        {"OTEL_SERVICE_NAME": "\xff"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := FromEnvironment(lookup(vars))

@@ -158,6 +158,9 @@ func (w *walker) root(n *yaml.Node) Config {
 	if s.has("logger_provider") {
 		c.Logs = s.section("logger_provider").logs()
 	}
+	if s.has("meter_provider") {
+		c.Metrics = s.section("meter_provider").metrics()
+	}
 	own := s.section("distribution").section("procspan")
 	c.ServiceName = own.serviceName("service_name", c.Resource)
 	own.section("expected_exits").expectedExits(c.ExpectedExits)
@@ -167,6 +170,7 @@ func (w *walker) root(n *yaml.Node) Config {
 	own.section("delivery").delivery(&c.Delivery)
 	own.section("kernel").kernel(&c.Kernel)
 	own.section("daemon").daemon(&c.Daemon, c.Delivery)
+	own.section("health").health(&c.Health)
 	return c
 }
 

@@ -56,6 +56,13 @@ logger_provider:
         export_timeout: 1
         max_queue_size: 9
         exporter: {otlp_grpc: {endpoint: "https://logs:1", headers: [{name: x-a, value: "${TOKEN}"}]}}
+meter_provider:
+  readers:
+    - pull: {exporter: {prometheus/development: {host: "::1", port: 0}}}
+    - periodic:
+        interval: 100
+        timeout: 1
+        exporter: {otlp_grpc: {endpoint: "https://metrics:1", headers: [{name: x-a, value: "${TOKEN}"}], timeout: 3, temporality_preference: delta}}
 distribution:
   other-vendor: {anything: [1, &a 2, *a], args: !x y}
   procspan:
@@ -73,6 +80,7 @@ distribution:
     delivery: {directory: "/var/lib/my procspan/", max_size: 16MiB, max_age: 90s}
     kernel: {ring_size: 64 KiB, max_processes: 1}
     daemon: {persist: true, pin_directory: /sys/fs/bpf/other/, state_directory: /run/other}
+    health: {endpoint: ":0"}
 `, map[string]string{"TOKEN": "t0ken"})
 	want := Config{
 		Resource: Resource{Attributes: []Attribute{
@@ -97,6 +105,11 @@ distribution:
 			Exporter: OTLPGRPC{Target: "logs:1", Headers: []Header{{"x-a", "t0ken"}}, Compression: "none",
 				Timeout: 10 * time.Second},
 		},
+		Metrics: &Metrics{
+			Periodic: &PeriodicReader{Interval: 100 * time.Millisecond, Timeout: time.Millisecond, Temporality: Delta,
+				Exporter: OTLPGRPC{Target: "metrics:1", Headers: []Header{{"x-a", "t0ken"}}, Compression: "none", Timeout: 3 * time.Millisecond}},
+			Prometheus: &Prometheus{Host: "::1"},
+		},
 		ServiceName:   ServiceNameExecutable,
 		ExpectedExits: DefaultExpectedExits(),
 		Capture: Capture{
@@ -114,6 +127,7 @@ distribution:
 		Delivery: Delivery{Directory: "/var/lib/my procspan", MaxSize: 16 << 20, MaxAge: 90 * time.Second},
 		Kernel:   Kernel{RingSize: 64 << 10, MaxProcesses: 1},
 		Daemon:   Daemon{Persist: true, PinDirectory: "/sys/fs/bpf/other", StateDirectory: "/run/other"},
+		Health:   Health{Endpoint: "localhost:0"},
 	}
 	maps.Copy(want.ExpectedExits, ExpectedExits{
 		"grep": nil, "*": {15, 3 << 8, 35}, "my-$tool": {255 << 8}, "rg": {1, 16 << 8},
@@ -133,6 +147,9 @@ func TestParseDefaults(t *testing.T) {
 	withLogs := Default()
 	logs := DefaultLogs()
 	withLogs.Logs = &logs
+	pulled, pushed := Default(), Default()
+	metrics := DefaultMetrics()
+	pulled.Metrics, pushed.Metrics = &Metrics{Prometheus: metrics.Prometheus}, &Metrics{Periodic: metrics.Periodic}
 	fixed := func(value string) Config {
 		c := Default()
 		c.Resource.Attributes = []Attribute{{"service.name", value}}
@@ -155,6 +172,9 @@ func TestParseDefaults(t *testing.T) {
 		"service in a list":  {"file_format: '1.0'\nresource: {attributes_list: service.name=x}", fixed("x")},
 		"service unnamed":    {"file_format: '1.0'\nresource: {attributes_list: service.name=}", unnamed},
 		"service of unit":    {"file_format: '1.0'\nresource: {attributes_list: service.name=x}\ndistribution: {procspan: {service_name: unit}}", unit},
+		"pull alone":         {"file_format: '1.0'\nmeter_provider: {readers: [{pull: {exporter: {prometheus/development: }}}]}", pulled},
+		"periodic alone":     {"file_format: '1.0'\nmeter_provider: {readers: [{periodic: {exporter: {otlp_grpc: }}}]}", pushed},
+		"no health":          {"file_format: '1.0'\nmeter_provider:\ndistribution: {procspan: {health: {endpoint: ''}}}", Default()},
 		"byte order mark":    {"\ufefffile_format: '1.0'", Default()},
 		"document markers":   {"---\nfile_format: '1.0'\n...\n", Default()},
 		"YAML 1.1 directive": {"%YAML 1.1\n---\nfile_format: '1.0'\ndistribution: {procspan: {capture: {args: redacted}}}", Default()},

@@ -36,6 +36,9 @@ func (c Config) YAML() []byte {
 		p.line(0, "logger_provider:")
 		p.pipeline(c.Logs.Batch, c.Logs.Exporter)
 	}
+	if c.Metrics != nil {
+		p.metrics(*c.Metrics)
+	}
 	p.line(0, "distribution:")
 	p.line(1, "procspan:")
 	p.line(2, "service_name: %s", c.ServiceName)
@@ -74,6 +77,8 @@ func (c Config) YAML() []byte {
 	p.line(3, "persist: %t", c.Daemon.Persist)
 	p.line(3, "pin_directory: %s", yamlString(c.Daemon.PinDirectory))
 	p.line(3, "state_directory: %s", yamlString(c.Daemon.StateDirectory))
+	p.line(2, "health:")
+	p.line(3, "endpoint: %s", yamlString(c.Health.Endpoint))
 	return p.Bytes()
 }
 
@@ -93,6 +98,31 @@ func (p *printer) pipeline(b Batch, o OTLPGRPC) {
 	p.line(4, "max_queue_size: %d", b.MaxQueueSize)
 	p.line(4, "max_export_batch_size: %d", b.MaxExportBatchSize)
 	p.line(4, "exporter:")
+	p.exporter(o)
+}
+
+func (p *printer) metrics(m Metrics) {
+	p.line(0, "meter_provider:")
+	p.line(1, "readers:")
+	if r := m.Periodic; r != nil {
+		p.line(2, "- periodic:")
+		p.line(4, "interval: %d", r.Interval.Milliseconds())
+		p.line(4, "timeout: %d", r.Timeout.Milliseconds())
+		p.line(4, "exporter:")
+		p.exporter(r.Exporter)
+		p.line(6, "temporality_preference: %s", r.Temporality)
+	}
+	if r := m.Prometheus; r != nil {
+		p.line(2, "- pull:")
+		p.line(4, "exporter:")
+		p.line(5, prometheusKey+":")
+		p.line(6, "host: %s", yamlString(r.Host))
+		p.line(6, "port: %d", r.Port)
+	}
+}
+
+// exporter prints an OTLP/gRPC exporter, at the one depth there is for them.
+func (p *printer) exporter(o OTLPGRPC) {
 	p.line(5, "otlp_grpc:")
 	scheme := "https://"
 	if o.Insecure {

@@ -32,6 +32,12 @@ func shown(c Config) Config {
 		logs.Exporter = hidden(logs.Exporter)
 		c.Logs = &logs
 	}
+	if c.Metrics != nil && c.Metrics.Periodic != nil {
+		metrics, periodic := *c.Metrics, *c.Metrics.Periodic
+		periodic.Exporter = hidden(periodic.Exporter)
+		metrics.Periodic = &periodic
+		c.Metrics = &metrics
+	}
 	return c
 }
 
@@ -54,8 +60,12 @@ func checkReparses(t *testing.T, c Config) {
 
 func TestYAML(t *testing.T) {
 	c := Default()
-	traces, logs := DefaultTraces(), DefaultLogs()
-	c.Traces, c.Logs = &traces, &logs
+	traces, logs, metrics := DefaultTraces(), DefaultLogs(), DefaultMetrics()
+	c.Traces, c.Logs, c.Metrics = &traces, &logs, &metrics
+	metrics.Periodic.Interval, metrics.Periodic.Temporality = 1500*time.Millisecond, LowMemory
+	metrics.Periodic.Exporter.Headers = []Header{{"d", "x"}}
+	metrics.Prometheus.Host, metrics.Prometheus.Port = "fe80::1%eth0", 0
+	c.Health.Endpoint = "[::1]:13133"
 	logs.Batch.MaxQueueSize = 4096
 	logs.Exporter.Headers = []Header{{"c", "x"}}
 	c.ServiceName = ServiceNameExecutable
@@ -81,6 +91,9 @@ func TestYAML(t *testing.T) {
 	}
 	checkReparses(t, c)
 	golden(t, "testdata/printed.yml", string(c.YAML()))
+	pulled := Default()
+	pulled.Metrics = &Metrics{Prometheus: metrics.Prometheus}
+	checkReparses(t, pulled)
 	longest := Default()
 	longest.ExpectedExits[strings.Repeat("\x01", maxFileName)] = nil // YAML bounds a key as it is written
 	checkReparses(t, longest)
@@ -118,6 +131,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {service_name: \"${V}\", capture: {environment: [\"${V}\"], redact: {allow: [\"${V}\", a]}}, expected_exits: {a: [1, \"${V}\"]}}}"), "SIGHUP")
 	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {delivery: {directory: \"/${V}\", max_size: \"${V}\", max_age: \"${V}\"}}}"), "20MiB")
 	f.Add([]byte("file_format: '1.0'\nresource: {attributes_list: \"a=${V},%24%00=$$\"}"), "x,y=${V}")
+	f.Add([]byte("file_format: '1.0'\nmeter_provider: {readers: [{pull: {exporter: {prometheus/development: {host: \"${V}\"}}}}]}\ndistribution: {procspan: {health: {endpoint: \"${V}\"}}}"), "::1%a:1")
 	f.Fuzz(func(t *testing.T, data []byte, value string) {
 		c, err := Parse("fuzz.yml", data, func(string) (string, bool) { return value, true })
 		if err != nil {

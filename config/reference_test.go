@@ -11,8 +11,8 @@ import (
 
 func TestReferenceIsTheDefaults(t *testing.T) {
 	want := Default()
-	traces, logs := DefaultTraces(), DefaultLogs()
-	want.Traces, want.Logs = &traces, &logs
+	traces, logs, metrics := DefaultTraces(), DefaultLogs(), DefaultMetrics()
+	want.Traces, want.Logs, want.Metrics = &traces, &logs, &metrics
 	got := mustParse(t, string(Reference()), nil)
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("reference.yml differs from the defaults\n got:\n%s\nwant:\n%s", got.YAML(), want.YAML())

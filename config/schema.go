@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -31,8 +32,8 @@ const (
 func schema() map[string]shape {
 	all := map[string]shape{
 		atRoot: {
-			known:       []string{"file_format", "disabled", "resource", "tracer_provider", "logger_provider", "distribution"},
-			unsupported: []string{"log_level", "attribute_limits", "propagator", "meter_provider", "instrumentation/development"},
+			known:       []string{"file_format", "disabled", "resource", "tracer_provider", "logger_provider", "meter_provider", "distribution"},
+			unsupported: []string{"log_level", "attribute_limits", "propagator", "instrumentation/development"},
 		},
 		"resource": {
 			known:       []string{"attributes", "attributes_list"},
@@ -58,7 +59,7 @@ func schema() map[string]shape {
 		atParentBased: {known: []string{"root", "remote_parent_sampled", "remote_parent_not_sampled",
 			"local_parent_sampled", "local_parent_not_sampled"}},
 		atDistribution:                         {known: []string{"procspan"}},
-		"distribution.procspan":                {known: []string{"service_name", "expected_exits", "capture", "filter", "traces", "delivery", "kernel", "daemon"}},
+		"distribution.procspan":                {known: []string{"service_name", "expected_exits", "capture", "filter", "traces", "delivery", "kernel", "daemon", "health"}},
 		"distribution.procspan.expected_exits": {names: true},
 		"distribution.procspan.capture": {known: []string{"args", "args_max_bytes", "working_directory", "baggage",
 			"redact", "environment"}},
@@ -69,12 +70,14 @@ func schema() map[string]shape {
 		"distribution.procspan.delivery": {known: []string{"directory", "max_size", "max_age"}},
 		"distribution.procspan.kernel":   {known: []string{"ring_size", "max_processes"}},
 		"distribution.procspan.daemon":   {known: []string{"persist", "pin_directory", "state_directory"}},
+		"distribution.procspan.health":   {known: []string{"endpoint"}},
 	}
 	for _, provider := range []string{"tracer_provider", "logger_provider"} {
 		for at, shape := range pipelineSchema() {
 			all[provider+".processors[]"+at] = shape
 		}
 	}
+	maps.Copy(all, metricsSchema())
 	return all
 }
 
@@ -89,9 +92,51 @@ func pipelineSchema() map[string]shape {
 			unsupported: []string{"otlp_http", "otlp_file/development", "console", "zipkin"},
 			instead:     "otlp_grpc",
 		},
-		".batch.exporter.otlp_grpc":           {known: []string{"endpoint", "tls", "headers", "headers_list", "compression", "timeout"}},
+		".batch.exporter.otlp_grpc":           {known: otlpKeys()},
 		".batch.exporter.otlp_grpc.tls":       {known: []string{"ca_file", "key_file", "cert_file", "insecure"}},
 		".batch.exporter.otlp_grpc.headers[]": {known: []string{"name", "value"}},
+	}
+}
+
+// otlpKeys are those of every OTLP/gRPC exporter.
+func otlpKeys() []string {
+	return []string{"endpoint", "tls", "headers", "headers_list", "compression", "timeout"}
+}
+
+// metricsSchema is meter_provider and what stands in it.
+func metricsSchema() map[string]shape {
+	const (
+		readers  = "meter_provider.readers[]"
+		periodic = readers + ".periodic"
+		otlp     = periodic + ".exporter.otlp_grpc"
+		pull     = readers + ".pull"
+	)
+	notOfReaders := []string{"producers", "cardinality_limits"}
+	return map[string]shape{
+		"meter_provider": {
+			known:       []string{"readers"},
+			unsupported: []string{"views", "exemplar_filter", "view_matching_mode/development", "meter_configurator/development"},
+		},
+		readers:  {known: []string{"periodic", "pull"}},
+		periodic: {known: []string{"interval", "timeout", "exporter"}, unsupported: notOfReaders},
+		periodic + ".exporter": {
+			known:       []string{"otlp_grpc"},
+			unsupported: []string{"otlp_http", "otlp_file/development", "console"},
+			instead:     "otlp_grpc",
+		},
+		otlp: {
+			known:       append(otlpKeys(), "temporality_preference"),
+			unsupported: []string{"default_histogram_aggregation"},
+		},
+		otlp + ".tls":       {known: []string{"ca_file", "key_file", "cert_file", "insecure"}},
+		otlp + ".headers[]": {known: []string{"name", "value"}},
+		pull:                {known: []string{"exporter"}, unsupported: notOfReaders},
+		pull + ".exporter":  {known: []string{prometheusKey}},
+		pull + ".exporter." + prometheusKey: {
+			known: []string{"host", "port"},
+			unsupported: []string{"scope_info_enabled", "target_info_enabled/development", "resource_constant_labels", "translation_strategy",
+				"without_scope_info", "without_target_info/development", "with_resource_constant_labels"}, // as 1.0 had them
+		},
 	}
 }
 

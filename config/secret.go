@@ -36,7 +36,7 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `
 // MarshalYAML returns "<redacted>".
 func (s Secret) MarshalYAML() (any, error) { return redacted, nil }
 
-// Config, Traces, Logs, OTLPGRPC and Header format themselves, because fmt asks no
+// Config, Traces, Logs, Metrics, PeriodicReader, OTLPGRPC and Header format themselves, because fmt asks no
 // methods below a pointer that is printed with a verb which does not fit it.
 
 // Format writes the fields, for every verb; secrets as "<redacted>".
@@ -55,6 +55,18 @@ func (t Traces) Format(f fmt.State, _ rune) {
 func (l Logs) Format(f fmt.State, _ rune) {
 	type plain Logs
 	fmt.Fprintf(f, "%+v", plain(l))
+}
+
+// Format writes the fields, for every verb; secrets as "<redacted>".
+func (m Metrics) Format(f fmt.State, _ rune) {
+	type plain Metrics
+	fmt.Fprintf(f, "%+v", plain(m))
+}
+
+// Format writes the fields, for every verb; secrets as "<redacted>".
+func (r PeriodicReader) Format(f fmt.State, _ rune) {
+	type plain PeriodicReader
+	fmt.Fprintf(f, "%+v", plain(r))
 }
 
 // Format writes the fields, for every verb; secrets as "<redacted>".

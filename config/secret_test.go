@@ -19,11 +19,13 @@ func TestSecretNeverPrints(t *testing.T) {
 	traces.Exporter.Headers = []Header{{Name: "authorization", Value: value}}
 	logs := Logs{Exporter: traces.Exporter}
 	c := Default()
-	c.Traces, c.Logs = &traces, &logs
+	metrics := DefaultMetrics()
+	metrics.Periodic.Exporter = traces.Exporter
+	c.Traces, c.Logs, c.Metrics = &traces, &logs, &metrics
 	s := Secret(value)
 
 	printed := map[string]string{"YAML": string(c.YAML())}
-	for _, v := range []any{s, &s, []Secret{s}, map[string]Secret{"a": s}, traces.Exporter.Headers[0], traces.Exporter, traces, logs, c, &c,
+	for _, v := range []any{s, &s, []Secret{s}, map[string]Secret{"a": s}, traces.Exporter.Headers[0], traces.Exporter, traces, logs, metrics, *metrics.Periodic, c, &c,
 		struct{ C *Config }{&c}, struct{ E *OTLPGRPC }{&traces.Exporter}, []*Header{&traces.Exporter.Headers[0]}, []*Traces{&traces}, []*Logs{&logs}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s", "%T"} {
 			printed[fmt.Sprintf("%s of %T", verb, v)] = fmt.Sprintf(verb, v)
@@ -101,8 +103,11 @@ func TestErrorsNeverQuoteSecrets(t *testing.T) {
 		{"endpoint: unix:///" + secret},
 		{"endpoint: [" + secret + "]"},
 	} {
-		for _, provider := range []string{"tracer_provider", "logger_provider"} {
+		for _, provider := range []string{"tracer_provider", "logger_provider", "meter_provider"} {
 			file := strings.Replace(around(lines...), "tracer_provider", provider, 1)
+			if provider == "meter_provider" {
+				file = strings.NewReplacer("processors:", "readers:", "batch:", "periodic:").Replace(file)
+			}
 			_, err := Parse("x.yml", []byte(file), lookup(nil))
 			if err == nil {
 				t.Errorf("no error for %s", lines)
@@ -120,8 +125,9 @@ func TestErrorsNeverQuoteSecrets(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "me:" + secret + "@localhost",
 		"OTEL_EXPORTER_OTLP_LOGS_HEADERS":    "authorization " + secret,
 		"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT":   "me:" + secret + "@localhost",
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "authorization " + secret,
 	} {
-		_, err := FromEnvironment(lookup(map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", name: value}))
+		_, err := FromEnvironment(lookup(map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp", name: value}))
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -18,6 +18,8 @@ type Destination struct {
 	Exporter config.OTLPGRPC
 	// TLS holds unless Exporter.Insecure; nil is the system's roots.
 	TLS *tls.Config
+	// Attempted, when set, is told of each attempt to send a batch.
+	Attempted Attempted
 }
 
 // attempt bounds one attempt by the shorter of the two that are configured; 0
@@ -53,7 +55,7 @@ func openPipeline(s signal, to *Destination, store *spool.Store, version string,
 	if err != nil {
 		return nil, err
 	}
-	p := newPipeline(s, to, link, store, log)
+	p := newPipeline(s, to, timed(link, to.Attempted), store, log)
 	p.close = link.close
 	return p, nil
 }

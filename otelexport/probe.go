@@ -1,11 +1,6 @@
 package otelexport
 
-import (
-	"context"
-	"fmt"
-
-	"google.golang.org/grpc/status"
-)
+import "context"
 
 // ProbeTraces sends a request without spans, and says whether the server took
 // it. It tries once, until ctx ends.
@@ -25,8 +20,7 @@ func probe(ctx context.Context, s signal, to *Destination, version string) error
 	}
 	defer link.close()
 	if _, err := link.upload(ctx, nil); err != nil {
-		message := newScrubber(to.Exporter.Headers).clean(status.Convert(err).Message())
-		return fmt.Errorf("send %s to %s: %s: %s; %s", s, to.Exporter.Target, status.Code(err), message, cureFor(err))
+		return Failure(string(s), to.Exporter, err)
 	}
 	return nil
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +29,7 @@ func newConfig() *cobra.Command {
 				if err != nil {
 					return failed(err)
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), "valid; "+destinations(c))
+				fmt.Fprintln(cmd.OutOrStdout(), "valid; "+destinations(c)+metricsDestinations(c))
 				return nil
 			},
 		},
@@ -71,6 +74,21 @@ func destinations(c config.Config) string {
 		return "spans go to " + c.Traces.Exporter.Target
 	}
 	return "spans go to " + c.Traces.Exporter.Target + ", log records to " + c.Logs.Exporter.Target
+}
+
+// metricsDestinations says where the metrics of procspan itself go, if anywhere.
+func metricsDestinations(c config.Config) string {
+	if c.Metrics == nil {
+		return ""
+	}
+	var to []string
+	if r := c.Metrics.Periodic; r != nil {
+		to = append(to, "go to "+r.Exporter.Target)
+	}
+	if r := c.Metrics.Prometheus; r != nil {
+		to = append(to, "are served at "+net.JoinHostPort(r.Host, strconv.Itoa(r.Port)))
+	}
+	return "; metrics of procspan itself " + strings.Join(to, " and ")
 }
 
 func loadNamed(args []string) (config.Config, error) {

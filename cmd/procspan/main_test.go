@@ -19,6 +19,10 @@ package main
 //	sink [-later|-tls]     start a collector; $SINK is its URL
 //	sink -now              let the one of -later answer
 //	received FILE          write what the collector has as a tree
+//	measured REGEXP        wait until a metric that the collector has is so
+//	served NAME WHAT VAR   wait until it says where it serves WHAT; $VAR is the
+//	                       URL, $VAR_PORT its port
+//	fetch CODE URL REGEXP  ask URL until it answers CODE and this
 //
 // A story waits for something to have happened, never for time to pass.
 
@@ -74,6 +78,9 @@ func TestStories(t *testing.T) {
 			"bpffs":    mountBPF,
 			"sink":     startSink,
 			"received": received,
+			"measured": measured,
+			"served":   served,
+			"fetch":    fetch,
 		},
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	collectormetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"golang.org/x/sys/unix"
@@ -30,6 +31,8 @@ type sink struct {
 	collectorpb.UnimplementedTraceServiceServer
 	server *grpc.Server
 	socket int // bound, and not yet listening; or -1
+
+	metrics metricsSink
 
 	mu    sync.Mutex
 	spans []*tracepb.Span
@@ -73,6 +76,7 @@ func startSink(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("SINK", fmt.Sprintf("%s127.0.0.1:%d", scheme, address.(*unix.SockaddrInet4).Port))
 	s := &sink{server: grpc.NewServer(options...), socket: socket}
 	collectorpb.RegisterTraceServiceServer(s.server, s)
+	collectormetricspb.RegisterMetricsServiceServer(s.server, &s.metrics)
 	st.sink = s
 	ts.Defer(func() {
 		s.server.Stop()
