@@ -27,6 +27,7 @@ second signal cuts that short.`,
 			if err != nil {
 				return failed(err)
 			}
+			fewProcessors()
 			ctx, hurry := stopSignals()
 			log := s.logger()
 			return failed(agent.Run(ctx, agent.Options{
