@@ -32,6 +32,9 @@ const (
 	// the network holds up everything until TCP gives up, after a quarter of an
 	// hour.
 	unackedTimeout = 10 * time.Second
+	// writeBuffer in bytes: a usual request of half a megabyte is a few writes to
+	// the socket and not one for every 32 KiB.
+	writeBuffer = 256 << 10
 	// pingInterval turns keepalive on, which is what makes grpc-go set
 	// unackedTimeout as TCP_USER_TIMEOUT. It is longer than any request, so no
 	// ping is sent; servers disconnect clients that ping within 5 minutes.
@@ -99,6 +102,7 @@ func dialOptions(o config.OTLPGRPC, tlsConfig *tls.Config, version string) []grp
 			Backoff:           backoff.Config{BaseDelay: 500 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: connectMax},
 			MinConnectTimeout: connectTimeout,
 		}),
+		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingInterval, Timeout: unackedTimeout}),
 	}
 	if o.Compression == gzip.Name {

@@ -80,6 +80,7 @@ func execute(s *settings, args []string, keepRoot bool) (code int, err error) {
 			return -1, err
 		}
 	}
+	fewProcessors()
 	return agent.Exec(agent.Options{
 		Config:  c,
 		Version: version,

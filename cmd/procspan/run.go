@@ -30,6 +30,7 @@ at work for the next run. SIGUSR1 has what became of everything so far logged.`,
 			}
 			ask := make(chan os.Signal, 1)
 			signal.Notify(ask, syscall.SIGUSR1)
+			fewProcessors()
 			ctx, hurry := stopSignals()
 			log := s.logger()
 			return failed(agent.Run(ctx, agent.Options{
