@@ -85,7 +85,11 @@ func startFull(t *testing.T, o Options) *Watch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.Shutdown(context.Background()) })
+	t.Cleanup(func() {
+		if err := w.Shutdown(context.Background()); err != nil { // of what a test has not stopped
+			t.Error(err)
+		}
+	})
 	w.Publish(fullSnapshot())
 	w.Follow(delivery{}, "collector.example:4317", "[::1]:4318")
 	attempted := w.Attempted(Spans, "collector.example:4317")

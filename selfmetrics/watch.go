@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -41,6 +42,7 @@ type Watch struct {
 
 	meter   *meter // nil without metrics
 	servers []*server
+	stop    sync.Once
 }
 
 // Start returns a Watch at work, or nil where there is nothing to tell. Its
@@ -116,17 +118,19 @@ func (w *Watch) Follow(d Delivery, spansTo, logRecordsTo string) {
 }
 
 // Shutdown sends what was counted last, until ctx ends, and ends all that was
-// started.
+// started. It may be called again, and does nothing then.
 func (w *Watch) Shutdown(ctx context.Context) error {
 	if w == nil {
 		return nil
 	}
 	var errs []error
-	if w.meter != nil {
-		errs = append(errs, w.meter.shutdown(ctx))
-	}
-	for _, s := range w.servers {
-		errs = append(errs, s.close())
-	}
+	w.stop.Do(func() {
+		if w.meter != nil {
+			errs = append(errs, w.meter.shutdown(ctx))
+		}
+		for _, s := range w.servers {
+			errs = append(errs, s.close())
+		}
+	})
 	return errors.Join(errs...)
 }
