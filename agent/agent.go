@@ -29,6 +29,8 @@ type Options struct {
 	Ready func()
 	// Hurry, when set, cuts the flush at the end short when it ends.
 	Hurry context.Context
+	// Ask, when set, has Run log what became of everything so far.
+	Ask <-chan os.Signal
 }
 
 // hurry returns Hurry, or a context that does not end.
@@ -49,41 +51,67 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	ids, err := readIDs()
+	boot, err := readBootID()
 	if err != nil {
 		return err
 	}
 	if !exports(o.Config) {
+		if o.Config.Daemon.Persist {
+			return errors.New("distribution.procspan.daemon.persist needs an exporter: nobody could be shown later what ends now; add a tracer_provider")
+		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		out := newLiveOutput(o, clock, cancel)
 		o.Ready = out.heading(o.Ready)
-		err := watch(ctx, o, clock, ids, out)
-		return errors.Join(err, out.close())
+		f, err := open(o, clock, process.NewIDs(boot), out, false)
+		if err != nil {
+			return errors.Join(err, out.close())
+		}
+		err = f.watch(ctx, o, f.adopt)
+		return errors.Join(err, out.close(), f.tracer.Close())
+	}
+	return export(ctx, o, clock, boot)
+}
+
+// export is Run with an exporter.
+func export(ctx context.Context, o Options, clock *otelexport.Clock, boot string) error {
+	keep, err := openKeeper(o, boot)
+	if err != nil {
+		return err
 	}
 	exporter, err := newExporter(o, clock)
 	if err != nil {
-		return err
+		return errors.Join(err, keep.close())
 	}
-	err = watch(ctx, o, clock, ids, exportOutput{exporter, newOrigins(o.Config.ServiceName, exporter)})
+	out := exportOutput{exporter, newOrigins(o.Config.ServiceName, exporter)}
+	f, err := open(o, clock, process.NewIDs(boot), out, false)
+	if err != nil {
+		flush(o, exporter)
+		return errors.Join(err, keep.close())
+	}
+	f.tell = func() { f.ledger(exporter).tell(o.Log) }
+	begin := f.adopt
+	if keep != nil {
+		f.keep = keep
+		begin = func() error { return keep.resume(f, out) }
+	}
+	err = f.watch(ctx, o, begin)
 	flush(o, exporter)
-	return err
+	f.tell()
+	f.keep.save(f)
+	return errors.Join(err, f.tracer.Close(), keep.close())
 }
 
 // watch observes the host from start to stop.
-func watch(ctx context.Context, o Options, clock *otelexport.Clock, ids process.IDs, out output) error {
-	f, err := open(o, clock, ids, out, false)
-	if err != nil {
+func (f *flow) watch(ctx context.Context, o Options, begin func() error) error {
+	if err := begin(); err != nil {
 		return err
-	}
-	if err := f.adopt(o.Config); err != nil {
-		return errors.Join(err, f.tracer.Close())
 	}
 	o.Log.Info("observing", "living", f.table.Stats().Living, "exporter", target(o.Config))
 	if o.Ready != nil {
 		o.Ready()
 	}
-	err = f.run(ctx.Done())
+	err := errors.Join(f.run(ctx.Done()), f.finish())
 	stats := f.table.Stats()
 	o.Log.Info("stopped", "ended", stats.Ended, "left_out", stats.LeftOut, "sampled_out", stats.SampledOut, "still_living", stats.Living)
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -105,13 +133,13 @@ func target(c config.Config) string {
 	return "none"
 }
 
-// readIDs returns the ids of this boot of the kernel.
-func readIDs() (process.IDs, error) {
+// readBootID returns the id of this boot of the kernel.
+func readBootID() (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return process.IDs{}, fmt.Errorf("read the boot id: %w; mount /proc", err)
+		return "", fmt.Errorf("read the boot id: %w; mount /proc", err)
 	}
-	return process.NewIDs(strings.TrimSpace(string(id))), nil
+	return strings.TrimSpace(string(id)), nil
 }
 
 // flush delivers what waits, within flushWithin or until o.Hurry ends, and says

@@ -94,11 +94,13 @@ func Exec(o Options, command Command) (code int, err error) {
 	if err != nil {
 		return notRun, err
 	}
-	ids, err := readIDs()
+	boot, err := readBootID()
 	if err != nil {
 		return notRun, err
 	}
+	ids := process.NewIDs(boot)
 	o.Config.TracePolicy.SplitOn = config.SplitOn{} // one command is one job
+	o.Config.Daemon = config.Daemon{}
 	if !exports(o.Config) {
 		kept := &keepOutput{}
 		if o.Config.Capture.Args != config.ArgsFull {
@@ -108,19 +110,21 @@ func Exec(o Options, command Command) (code int, err error) {
 			}
 			kept.redact = redactor.Args
 		}
-		code, _, err := follow(o, clock, ids, kept, command)
+		_, code, _, err := follow(o, clock, ids, kept, command)
 		return code, errors.Join(err, showWaterfall(o, kept, command, code))
 	}
 	exporter, err := newExporter(o, clock)
 	if err != nil {
 		return notRun, err
 	}
-	code, trace, err := follow(o, clock, ids, exportOutput{exporter, newOrigins(o.Config.ServiceName, exporter)}, command)
+	out := exportOutput{exporter, newOrigins(o.Config.ServiceName, exporter)}
+	f, code, trace, err := follow(o, clock, ids, out, command)
 	hurry, cancel := hurryAfter(o.hurry(), command.Signals)
 	defer cancel()
 	o.Hurry = hurry
 	flush(o, exporter)
 	if code != notRun {
+		f.ledger(exporter).tell(o.Log)
 		stats, _ := exporter.Stats()
 		o.Log.Info("traced", "trace_id", hex.EncodeToString(trace[:]), "spans", stats.Delivered, "endpoint", target(o.Config))
 	}
@@ -128,24 +132,24 @@ func Exec(o Options, command Command) (code int, err error) {
 }
 
 // follow runs the command and moves its events until it has ended. It returns
-// the command's exit code and the trace that its span is in.
-func follow(o Options, clock *otelexport.Clock, ids process.IDs, out output, command Command) (code int, trace process.TraceID, err error) {
+// what moved them, the command's exit code and the trace that its span is in.
+func follow(o Options, clock *otelexport.Clock, ids process.IDs, out output, command Command) (f *flow, code int, trace process.TraceID, err error) {
 	launcher, err := startLauncher(command)
 	if err != nil {
-		return notRun, trace, err
+		return nil, notRun, trace, err
 	}
-	f, err := open(o, clock, ids, out, true)
+	f, err = open(o, clock, ids, out, true)
 	if err != nil {
 		_, abortErr := launcher.abort()
-		return notRun, trace, errors.Join(err, abortErr)
+		return f, notRun, trace, errors.Join(err, abortErr)
 	}
 	child, err := f.tracer.FollowChild()
 	if s := ending(command.Signals); err != nil || s != 0 {
 		killed, abortErr := launcher.abort()
 		if s = cmp.Or(s, killed); s != 0 { // which may be why there is no child to follow
-			return 128 + int(s), trace, errors.Join(abortErr, f.tracer.Close())
+			return f, 128 + int(s), trace, errors.Join(abortErr, f.tracer.Close())
 		}
-		return notRun, trace, errors.Join(err, abortErr, f.tracer.Close())
+		return f, notRun, trace, errors.Join(err, abortErr, f.tracer.Close())
 	}
 	child.Execed = false // the launcher is not the command
 	trace = ids.TraceID(child.ID)
@@ -155,7 +159,7 @@ func follow(o Options, clock *otelexport.Clock, ids process.IDs, out output, com
 	}
 	f.table.Adopt([]process.Living{child})
 	if err := launcher.launch(variables); err != nil {
-		return notRun, trace, errors.Join(err, f.tracer.Close())
+		return f, notRun, trace, errors.Join(err, f.tracer.Close())
 	}
 
 	done := make(chan struct{})
@@ -165,16 +169,16 @@ func follow(o Options, clock *otelexport.Clock, ids process.IDs, out output, com
 		defer close(done)
 		state, waitErr = waitFor(launcher.process, command)
 	}()
-	err = f.run(done)
+	err = errors.Join(f.run(done), f.finish(), f.tracer.Close())
 	<-done
 	if waitErr != nil {
-		return notRun, trace, errors.Join(err, fmt.Errorf("wait for %s: %w", command.Path, waitErr))
+		return f, notRun, trace, errors.Join(err, fmt.Errorf("wait for %s: %w", command.Path, waitErr))
 	}
 	if n := f.table.Stats().Living; n > 0 {
 		o.Log.Info("some descendants still run; they get no span", "count", n)
 	}
 	status := process.Status(state.Sys().(syscall.WaitStatus))
-	return status.ExitCode(), trace, err
+	return f, status.ExitCode(), trace, err
 }
 
 // ending returns the first of the signals that came so far which would have ended

@@ -14,23 +14,31 @@ import (
 
 // newExporter makes the exporter that the configuration asks for.
 func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, error) {
-	traces, err := tracesDestination(o.Config)
+	options, err := exporterOptions(o, clock)
 	if err != nil {
 		return nil, err
+	}
+	return otelexport.New(options)
+}
+
+func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Options, err error) {
+	traces, err := tracesDestination(o.Config)
+	if err != nil {
+		return options, err
 	}
 	logs, err := logsDestination(o.Config)
 	if err != nil {
-		return nil, err
+		return options, err
 	}
 	redactor, err := newRedactor(o.Config)
 	if err != nil {
-		return nil, err
+		return options, err
 	}
 	resource, err := otelexport.NewResource(context.Background(), o.Config.Resource, o.Version)
 	if err != nil {
 		o.Log.Warn("some resource attributes are missing", "error", err)
 	}
-	return otelexport.New(otelexport.Options{
+	return otelexport.Options{
 		Traces:   traces,
 		Logs:     logs,
 		Capture:  o.Config.Capture,
@@ -40,7 +48,7 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 		Clock:    clock,
 		Version:  o.Version,
 		Log:      o.Log,
-	})
+	}, nil
 }
 
 // readUsersEvery is how old the names of users are at most.

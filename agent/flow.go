@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/bpf"
-	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
@@ -46,10 +45,29 @@ type flow struct {
 	clock  *otelexport.Clock
 	tracer *bpf.Tracer
 	policy process.Policy
+	limits process.Limits
+	ids    process.IDs
 	table  *process.Table
 	out    output
 	losses lossLog
+	sweeps sweeper
 	event  process.Event
+	// began is what the table had counted when the flow began, endsBefore how many
+	// ends of programs the kernel had lost.
+	began      process.Stats
+	endsBefore uint64
+	ends       uint64 // as of the last look
+	ringSize   uint64
+
+	onlyDescendants bool
+	// What is asked of /proc.
+	argsMaxBytes int
+	variables    []string
+	// keep, when set, keeps what another agent needs to go on.
+	keep *keeper
+	// ask, when set, asks for the ledger, which tell tells.
+	ask  <-chan os.Signal
+	tell func()
 }
 
 // open starts the kernel side. Its events wait until run is called.
@@ -61,33 +79,48 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 	policy := policy(o.Config)
 	limits := process.Limits{Processes: o.Config.Kernel.MaxProcesses, Bytes: maxImageBytes}
 	return &flow{
-		log:    o.Log,
-		clock:  clock,
-		tracer: tracer,
-		policy: policy,
-		table:  process.NewTable(limits, policy, ids),
-		out:    out,
-		losses: lossLog{log: o.Log},
+		log:      o.Log,
+		clock:    clock,
+		tracer:   tracer,
+		policy:   policy,
+		limits:   limits,
+		ids:      ids,
+		ringSize: uint64(o.Config.Kernel.RingSize),
+
+		onlyDescendants: onlyDescendants,
+
+		table:        process.NewTable(limits, policy, ids),
+		out:          out,
+		losses:       lossLog{log: o.Log},
+		argsMaxBytes: o.Config.Capture.ArgsMaxBytes,
+		variables:    variables(o.Config),
+		ask:          o.Ask,
+		tell:         func() {},
 	}, nil
 }
 
 // adopt takes in the processes that are alive already.
-func (f *flow) adopt(c config.Config) error {
+func (f *flow) adopt() error {
 	living, err := f.tracer.Living()
 	if err != nil {
 		return err
 	}
-	proc, names := enrich.NewProc("/proc"), variables(c)
-	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread })
+	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread || p.Ending })
+	f.look(living)
+	f.handOn(f.table.Adopt(living))
+	return nil
+}
+
+// look adds to living processes what /proc tells of them.
+func (f *flow) look(living []process.Living) {
+	proc := enrich.NewProc("/proc")
 	for i := range living {
 		if p := &living[i]; p.Execed {
 			// One that cannot be read has ended, or will do with its name only.
-			p.Image, _ = proc.Image(p.ID, c.Capture.ArgsMaxBytes, names)
+			p.Image, _ = proc.Image(p.ID, f.argsMaxBytes, f.variables)
 			f.nameCgroup(p, proc)
 		}
 	}
-	f.table.Adopt(living)
-	return nil
 }
 
 // nameCgroup tells the path of the cgroup of a process that no event will tell
@@ -104,20 +137,17 @@ func (f *flow) nameCgroup(p *process.Living, proc enrich.Proc) {
 	}
 }
 
-// run moves events until done is closed, then detaches and moves the rest.
+// run moves events until done is closed.
 func (f *flow) run(done <-chan struct{}) error {
 	release := f.interruptAfter(done)
-	err := f.move(done)
-	release()
-	return errors.Join(err, f.finish())
-}
-
-func (f *flow) move(done <-chan struct{}) error {
+	defer release()
 	check := time.Now().Add(checkEvery)
 	for {
 		select {
 		case <-done:
 			return nil
+		case <-f.ask:
+			f.tell()
 		default:
 		}
 		if err := f.drain(time.Now().Add(pollEvery)); err != nil {
@@ -125,11 +155,30 @@ func (f *flow) move(done <-chan struct{}) error {
 		}
 		if now := time.Now(); now.After(check) {
 			check = now.Add(checkEvery)
-			f.clock.Sample()
-			f.handOn(f.table.Advance(bootTime()))
-			f.losses.check(f.tracer, f.table, false)
+			if err := f.check(now); err != nil {
+				return err
+			}
+			f.keep.save(f)
+		} else if f.keep.isDue(f) {
+			f.keep.save(f)
 		}
 	}
+}
+
+// check does what is done every now and then.
+func (f *flow) check(now time.Time) error {
+	f.clock.Sample()
+	f.handOn(f.table.Advance(bootTime()))
+	losses, err := f.tracer.Losses()
+	if err != nil {
+		f.log.Error("losses are not known", "error", err)
+	}
+	f.ends = endsLost(losses)
+	f.losses.check(losses, f.table.Stats(), false)
+	if f.sweeps.note(losses, now) {
+		return f.sweep()
+	}
+	return nil
 }
 
 // bootTime is the time of events, in nanoseconds since boot.
@@ -186,6 +235,12 @@ func (f *flow) read(deadline time.Time) error {
 	case err != nil:
 		return fmt.Errorf("read the ring buffer: %w", err)
 	}
+	f.apply()
+	return nil
+}
+
+// apply takes the event to the table and to the output.
+func (f *flow) apply() {
 	f.handOn(f.table.Apply(&f.event))
 	switch f.event.Kind {
 	case process.Named:
@@ -193,7 +248,6 @@ func (f *flow) read(deadline time.Time) error {
 	case process.Exec:
 		f.out.started(&f.event, f.table)
 	}
-	return nil
 }
 
 func (f *flow) handOn(ended []*process.Lifetime) {
@@ -202,20 +256,29 @@ func (f *flow) handOn(ended []*process.Lifetime) {
 	}
 }
 
-// finish stops the kernel side and moves the events that it had still made:
-// what the ring holds, and no more.
+// finish moves the events that the kernel side has still made, and ends the table,
+// unless another agent takes over from here.
 func (f *flow) finish() error {
 	err := f.tracer.Detach()
-	for {
-		switch readErr := f.read(time.Now()); {
-		case readErr == nil:
-			continue
-		case !errors.Is(readErr, os.ErrDeadlineExceeded):
-			err = errors.Join(err, readErr)
-		}
-		break
+	err = errors.Join(err, f.catchUp())
+	losses, lossErr := f.tracer.Losses()
+	f.ends = endsLost(losses)
+	if f.sweeps.note(losses, time.Now().Add(sweepAfter)) {
+		err = errors.Join(err, f.sweep())
 	}
-	f.handOn(f.table.Close())
-	f.losses.check(f.tracer, f.table, true)
-	return errors.Join(err, f.tracer.Close())
+	if f.keep == nil {
+		f.handOn(f.table.Close())
+	}
+	f.losses.check(losses, f.table.Stats(), true)
+	return errors.Join(err, lossErr)
+}
+
+// catchUp moves what the ring holds now.
+func (f *flow) catchUp() error {
+	for end := f.tracer.Written(); int64(end-f.tracer.Position()) > 0; {
+		if err := f.read(time.Now()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+	return nil
 }

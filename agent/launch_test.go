@@ -72,7 +72,7 @@ func TestFollow(t *testing.T) {
 			ids, kept := process.NewIDs("test"), &keepOutput{}
 			file := filepath.Join(t.TempDir(), "environment")
 			script := `printf "$TRACEPARENT $TRACESTATE" >"$FILE"; exit 3`
-			code, got, err := follow(o, clock, ids, kept, Command{
+			_, code, got, err := follow(o, clock, ids, kept, Command{
 				Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: append(tc.env, "FILE="+file),
 			})
 			if err != nil || code != 3 {

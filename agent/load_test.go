@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ func TestFlowThatFallsBehind(t *testing.T) {
 	}
 	storm(t)
 	ended := make(chan error, 1)
-	go func() { ended <- f.run(done) }()
+	go func() { ended <- errors.Join(f.run(done), f.finish(), f.tracer.Close()) }()
 	select {
 	case err := <-ended:
 		if err != nil {

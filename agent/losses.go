@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/procspan/procspan/bpf"
@@ -28,25 +29,24 @@ func (l *lossLog) malformed(err error) {
 }
 
 // check logs what has been lost since it last did.
-func (l *lossLog) check(tracer *bpf.Tracer, table *process.Table, last bool) {
+func (l *lossLog) check(losses []bpf.Loss, stats process.Stats, last bool) {
 	if !last && time.Now().Before(l.next) {
 		return
 	}
-	losses, err := tracer.Losses()
-	if err != nil {
-		l.log.Error("losses are not known", "error", err)
-	}
-	stats := table.Stats()
-	losses = append(losses,
+	losses = append(slices.Clip(losses),
 		bpf.Loss{Reason: "process forgotten: too many are living (kernel.max_processes)", Count: stats.Evicted},
-		bpf.Loss{Reason: "exit not seen: the pid was used again", Count: stats.Vanished},
+		bpf.Loss{Reason: "exit not seen: the end is estimated", Count: stats.Estimated},
 		bpf.Loss{Reason: "record malformed", Count: l.undecoded},
 	)
 	if l.told == nil {
 		l.told = make(map[string]uint64)
 	}
 	for _, loss := range losses {
-		more := loss.Count - l.told[loss.Reason]
+		told := l.told[loss.Reason]
+		if told > loss.Count { // of an agent before, whose counter has ended with it
+			told = 0
+		}
+		more := loss.Count - told
 		if more == 0 {
 			continue
 		}

@@ -31,7 +31,12 @@ func policy(c config.Config) process.Policy {
 
 // tracerOptions says what the kernel side gathers.
 func tracerOptions(c config.Config, onlyDescendants bool) bpf.Options {
+	var pin string
+	if c.Daemon.Persist {
+		pin = c.Daemon.PinDirectory
+	}
 	return bpf.Options{
+		Pin:              pin,
 		RingSize:         c.Kernel.RingSize,
 		ArgsMaxBytes:     c.Capture.ArgsMaxBytes,
 		WorkingDirectory: c.Capture.WorkingDirectory,

@@ -1,5 +1,7 @@
 package agent
 
+import "iter"
+
 // recent is a map that keeps at least the last so many entries that were set or
 // found, and at most twice as many.
 type recent[K comparable, V any] struct {
@@ -26,4 +28,17 @@ func (r *recent[K, V]) set(key K, v V) {
 		r.young, r.old = make(map[K]V), r.young
 	}
 	r.young[key] = v
+}
+
+// all yields every entry, those that were set or found last at the end.
+func (r *recent[K, V]) all() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, m := range []map[K]V{r.old, r.young} {
+			for k, v := range m {
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
 }

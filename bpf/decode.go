@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 	"unsafe"
 
@@ -15,23 +14,20 @@ import (
 // ErrMalformed says that a record was not as wire.h has it, and was left out.
 var ErrMalformed = errors.New("malformed record")
 
-// decoder turns ring records into events. It remembers the few task names
-// there are, so that a name costs no allocation.
-type decoder struct {
-	comms    map[[16]int8]string
+// Decoder turns ring records into events. It is for one goroutine.
+type Decoder struct {
+	texts    texts
+	path     []byte // a path while it is straightened
 	pageSize uint64
 }
 
-// maxComms bounds the names remembered; beyond, they are forgotten and
-// gathered anew.
-const maxComms = 4096
-
-func newDecoder() *decoder {
-	return &decoder{comms: make(map[[16]int8]string), pageSize: uint64(os.Getpagesize())}
+// NewDecoder returns a decoder.
+func NewDecoder() *Decoder {
+	return &Decoder{texts: newTexts(), pageSize: uint64(os.Getpagesize())}
 }
 
-// decode fills ev from one record. It writes to raw, and keeps none of it.
-func (d *decoder) decode(raw []byte, ev *process.Event) error {
+// Decode fills ev from one record. It keeps none of raw.
+func (d *Decoder) Decode(raw []byte, ev *process.Event) error {
 	header, _, ok := view[procspanWireHeader](raw)
 	if !ok {
 		return fmt.Errorf("%w: %d bytes are too few for a header", ErrMalformed, len(raw))
@@ -54,7 +50,7 @@ func (d *decoder) decode(raw []byte, ev *process.Event) error {
 		return nil
 	case procspanWireKindWIRE_EXEC:
 		ev.Kind = process.Exec
-		return decodeExec(raw, ev)
+		return d.exec(raw, ev)
 	case procspanWireKindWIRE_EXIT:
 		exit, _, ok := view[procspanWireExit](raw)
 		if !ok {
@@ -80,9 +76,7 @@ func (d *decoder) decode(raw []byte, ev *process.Event) error {
 		if uint64(name.PathLen) > uint64(len(path)) {
 			return fmt.Errorf("%w: the path of a cgroup has %d bytes, but %d are left", ErrMalformed, name.PathLen, len(path))
 		}
-		path = path[:name.PathLen]
-		straightenPath(path)
-		ev.Kind, ev.CgroupID, ev.CgroupPath = process.Named, name.Cgroup, string(path)
+		ev.Kind, ev.CgroupID, ev.CgroupPath = process.Named, name.Cgroup, string(d.straight(path[:name.PathLen], ""))
 		if ev.CgroupPath == "" {
 			ev.CgroupPath = "/"
 		}
@@ -91,7 +85,7 @@ func (d *decoder) decode(raw []byte, ev *process.Event) error {
 	return fmt.Errorf("%w: unknown kind %d", ErrMalformed, header.Kind)
 }
 
-func decodeExec(raw []byte, ev *process.Event) error {
+func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	exec, data, ok := view[procspanWireExec](raw)
 	if !ok {
 		return fmt.Errorf("%w: %d bytes are too few for an exec", ErrMalformed, len(raw))
@@ -105,40 +99,25 @@ func decodeExec(raw []byte, ev *process.Event) error {
 		parts[i], data = data[:n], data[n:]
 	}
 	filename, executable, cwd, args, environment := parts[0], parts[1], parts[2], parts[3], parts[4]
-	straightenPath(executable)
-	straightenPath(cwd)
-
-	// One allocation holds all strings of the record.
-	all := string(raw[int(unsafe.Sizeof(*exec)):])
-	cut := func(part []byte) string {
-		s := all[:len(part)]
-		all = all[len(part):]
-		return s
+	if n := len(filename); n > 0 && filename[n-1] == 0 {
+		filename = filename[:n-1]
 	}
-	image := process.Image{
-		Filename:         cut(filename),
-		Executable:       cut(executable),
-		WorkingDirectory: cut(cwd),
-		Args:             cut(args),
-		ArgsCount:        int(exec.Argc),
-		ArgsCut:          has(procspanWireFlagWIRE_ARGS_CUT),
-		Environment:      cut(environment),
-		EnvironmentCut:   has(procspanWireFlagWIRE_ENV_CUT),
-		PathCut:          has(procspanWireFlagWIRE_PATH_CUT),
+	deleted := func(flag procspanWireFlag) string {
+		if has(flag) {
+			return " (deleted)"
+		}
+		return ""
 	}
-	if n := len(image.Filename); n > 0 && image.Filename[n-1] == 0 {
-		image.Filename = image.Filename[:n-1]
-	}
-	if has(procspanWireFlagWIRE_EXE_DELETED) {
-		image.Executable += " (deleted)"
-	}
-	if has(procspanWireFlagWIRE_CWD_DELETED) {
-		image.WorkingDirectory += " (deleted)"
-	}
+	im := &ev.Image
+	im.Filename = d.texts.of(filename)
+	im.Executable = d.texts.of(d.straight(executable, deleted(procspanWireFlagWIRE_EXE_DELETED)))
+	im.WorkingDirectory = d.texts.of(d.straight(cwd, deleted(procspanWireFlagWIRE_CWD_DELETED)))
+	im.Args, im.ArgsCount, im.ArgsCut = d.texts.of(args), int(exec.Argc), has(procspanWireFlagWIRE_ARGS_CUT)
+	im.Environment, im.EnvironmentCut = d.texts.of(environment), has(procspanWireFlagWIRE_ENV_CUT)
+	im.PathCut = has(procspanWireFlagWIRE_PATH_CUT)
 	ev.Groups = groups(&exec.Groups)
 	ev.Credentials, ev.VPID = credentials(&exec.Credentials), exec.Credentials.Vpid
 	ev.FirstExec = has(procspanWireFlagWIRE_FIRST_EXEC)
-	ev.Image = image
 	return nil
 }
 
@@ -158,7 +137,7 @@ func credentials(c *procspanWireCredentials) process.Credentials {
 	}
 }
 
-func (d *decoder) usage(u *procspanWireUsage) process.Usage {
+func (d *Decoder) usage(u *procspanWireUsage) process.Usage {
 	user, system := adjustTime(u.Utime, u.Stime, u.Runtime)
 	return process.Usage{
 		UserTime: user, SystemTime: system,
@@ -182,37 +161,28 @@ func adjustTime(utime, stime, runtime uint64) (user, system time.Duration) {
 	return time.Duration(runtime) - system, system
 }
 
-// straightenPath turns a path from the kernel's order in place: "ls\0bin\0usr\0"
-// becomes "/usr/bin/ls".
-func straightenPath(p []byte) {
-	slices.Reverse(p)
-	for rest := p; len(rest) > 0; {
-		// rest begins with the NUL that ended a component.
-		rest[0] = '/'
-		rest = rest[1:]
-		end := bytes.IndexByte(rest, 0)
-		if end < 0 {
-			end = len(rest)
-		}
-		slices.Reverse(rest[:end])
-		rest = rest[end:]
+// straight turns a path from the kernel's order, "ls\0bin\0usr\0", into
+// "/usr/bin/ls" and appends suffix. What it returns is valid until the next call.
+func (d *Decoder) straight(raw []byte, suffix string) []byte {
+	p := d.path[:0]
+	for end := len(raw); end > 0; {
+		// Each component ends in a NUL, the last byte of raw as well, whatever it is.
+		begin := bytes.LastIndexByte(raw[:end-1], 0) + 1
+		p = append(p, '/')
+		p = append(p, raw[begin:end-1]...)
+		end = begin
 	}
+	p = append(p, suffix...)
+	d.path = p
+	return p
 }
 
-func (d *decoder) comm(raw [16]int8) string {
-	if s, ok := d.comms[raw]; ok {
-		return s
-	}
-	if len(d.comms) >= maxComms {
-		clear(d.comms)
-	}
+func (d *Decoder) comm(raw [16]int8) string {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&raw[0])), len(raw))
 	if end := bytes.IndexByte(b, 0); end >= 0 {
 		b = b[:end]
 	}
-	s := string(b)
-	d.comms[raw] = s
-	return s
+	return d.texts.of(b)
 }
 
 // view returns the T that raw begins with, and what follows it; ok is false

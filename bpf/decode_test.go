@@ -166,7 +166,7 @@ func TestDecode(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got process.Event
-			if err := newDecoder().decode(tc.raw, &got); err != nil {
+			if err := NewDecoder().Decode(tc.raw, &got); err != nil {
 				t.Fatal(err)
 			}
 			if got != tc.want {
@@ -199,7 +199,7 @@ func TestDecodeMalformed(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var ev process.Event
-			err := newDecoder().decode(tc.raw, &ev)
+			err := NewDecoder().Decode(tc.raw, &ev)
 			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want ErrMalformed with %q", err, tc.want)
 			}
@@ -257,7 +257,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		size := len(raw)
 		var ev process.Event
-		if err := newDecoder().decode(raw, &ev); err != nil {
+		if err := NewDecoder().Decode(raw, &ev); err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatalf("error %v is not ErrMalformed", err)
 			}
@@ -279,13 +279,13 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkDecodeExec(b *testing.B) {
 	raw := execRecord(2, 3, "/usr/bin/gcc\x00", "x86_64-linux-gnu-gcc-12\x00bin\x00usr\x00", "project\x00src\x00builder\x00home\x00", "gcc\x00-c\x00main.c\x00", "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\x00")
-	d := newDecoder()
+	d := NewDecoder()
 	scratch := make([]byte, len(raw))
 	var ev process.Event
 	b.ReportAllocs()
 	for b.Loop() {
 		copy(scratch, raw) // decode straightens paths in place
-		if err := d.decode(scratch, &ev); err != nil {
+		if err := d.Decode(scratch, &ev); err != nil {
 			b.Fatal(err)
 		}
 	}

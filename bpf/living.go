@@ -8,14 +8,16 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
 )
 
-// Living lists the processes that are alive now, zombies not counted. Called
-// after Open, it misses none that no event will tell of: a process is in the
-// list, or its exit is in the ring, or it had ended before. In a pid namespace of its own the agent sees the processes of that
-// namespace only. Some kernels' iterator (6.18) leaves out the namespace's pid 1,
+// Living lists the processes that are alive now, and those that are about to end,
+// zombies not counted. Called after Open, it misses none that no event will tell
+// of: a process is in the list, or its exit is in the ring, or it had ended before.
+// In a pid namespace of its own the agent sees the processes of that namespace
+// only; see SeesAll. Some kernels' iterator (6.18) leaves out the namespace's pid 1,
 // which does not end while the agent lives.
 func (t *Tracer) Living() ([]process.Living, error) {
 	var all []process.Living
@@ -23,6 +25,16 @@ func (t *Tracer) Living() ([]process.Living, error) {
 		all = append(all, living(record))
 	})
 	return all, err
+}
+
+// initialPIDNamespace is the inode of the initial pid namespace (PROC_PID_INIT_INO).
+const initialPIDNamespace = 0xEFFFFFFC
+
+// SeesAll reports whether Living lists the processes of the whole host: whether
+// the agent is in the initial pid namespace.
+func SeesAll() bool {
+	var stat unix.Stat_t
+	return unix.Stat("/proc/self/ns/pid", &stat) == nil && stat.Ino == initialPIDNamespace
 }
 
 func living(record *procspanWireSnapshot) process.Living {
@@ -34,6 +46,7 @@ func living(record *procspanWireSnapshot) process.Living {
 		ExecID:       header.ExecId,
 		Execed:       has(procspanWireFlagWIRE_EXECED),
 		KernelThread: has(procspanWireFlagWIRE_KTHREAD),
+		Ending:       has(procspanWireFlagWIRE_ENDING),
 		Groups:       groups(&record.Groups),
 		Credentials:  credentials(&record.Credentials),
 		VPID:         record.Credentials.Vpid,
@@ -69,7 +82,7 @@ func (t *Tracer) family() (self process.ID, child process.Living, err error) {
 		return self, child, errors.New("find procspan itself among the living processes: it is not listed")
 	}
 	err = t.eachLiving(func(record *procspanWireSnapshot) {
-		if p := living(record); p.Parent == self && p.ID.Start > child.ID.Start {
+		if p := living(record); p.Parent == self && !p.Ending && p.ID.Start > child.ID.Start {
 			child = p
 		}
 	})

@@ -97,73 +97,101 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 /*
- * Appends one component to the record's data, with its NUL, and moves up; or
- * crosses to the mount above. Not static, as the functions of environment.h are
- * not: the verifier takes it once, not for each iteration. Kernels before 5.15
- * also refuse the layout that clang gives the loop when this is inlined (a
- * back-edge that falls through).
+ * Appends the name of a directory entry to the record's data, with its NUL; not
+ * inlined, as append_above is not.
  */
-__noinline int append_component(void)
+static __noinline int append_name(struct exec_record *record, const unsigned char *name)
+{
+	__u32 end = record->end;
+	long len;
+
+	if (end - record->walk.begin >= PATH_ROOM || end > PATHS_MAX - NAME_ROOM)
+		return CUT;
+	len = bpf_probe_read_kernel_str(record->data + end, NAME_ROOM, name);
+	if (len <= 0)
+		return CUT;
+	record->end = end + len;
+	return GO_ON;
+}
+
+/*
+ * Crosses to the mount above, or appends one component there and moves up. Not
+ * static, as the functions of environment.h are not: the verifier takes it once,
+ * not for each iteration. Kernels before 5.15 also refuse the layout that clang
+ * gives the loop when this is inlined (a back-edge that falls through).
+ */
+__noinline int append_above(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct exec_record *record = bpf_map_lookup_elem(&scratch, &cpu);
 	struct dentry *dentry;
 	struct mount *mnt;
-	__u32 end;
-	long len;
 
-	if (!record)
+	if (!record || ++record->walk.steps > COMPONENTS_MAX)
 		return CUT;
 	mnt = (void *)record->walk.mnt;
 	dentry = (void *)record->walk.dentry;
-	end = record->end;
-	if (end - record->walk.begin >= PATH_ROOM || end > PATHS_MAX - NAME_ROOM)
-		return CUT;
-	if (dentry == BPF_CORE_READ(mnt, mnt.mnt_root)) {
+	if ((__u64)dentry == record->walk.root) {
 		struct mount *above = BPF_CORE_READ(mnt, mnt_parent);
 
 		if (above != mnt) {
 			record->walk.dentry = (__u64)BPF_CORE_READ(mnt, mnt_mountpoint);
 			record->walk.mnt = (__u64)above;
+			record->walk.root = (__u64)BPF_CORE_READ(above, mnt.mnt_root);
 			return GO_ON;
-		}
-		if (end == record->walk.begin) { /* the root itself: "/" */
-			record->data[end] = 0;
-			record->end = end + 1;
 		}
 		return AT_ROOT;
 	}
-	len = bpf_probe_read_kernel_str(record->data + end, NAME_ROOM,
-					BPF_CORE_READ(dentry, d_name.name));
-	if (len <= 0)
+	if (append_name(record, BPF_CORE_READ(dentry, d_name.name)) != GO_ON)
 		return CUT;
-	record->end = end + len;
 	record->walk.dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
 	if (record->walk.dentry == (__u64)dentry) /* no mount's root: a memfd, a detached tree */
 		return AT_ROOT;
 	return GO_ON;
 }
 
-/* Appends a path, the last component first: prepend_path without its locks. */
-static __always_inline void append_path(struct exec_record *record, const struct path *path)
+/*
+ * Appends a path, the last component first: prepend_path without its locks. Up to
+ * the root of the first mount the verifier knows what the pointers point to, and
+ * following one is a load; above, where they were computed, each is a call.
+ */
+static __noinline int append_path(struct exec_record *record, struct vfsmount *mnt,
+				  struct dentry *dentry)
 {
+	struct dentry *root = mnt->mnt_root;
 	int step = GO_ON;
+	__u32 i, end;
 
-	record->walk.mnt = (__u64)container_of(BPF_CORE_READ(path, mnt), struct mount, mnt);
-	record->walk.dentry = (__u64)BPF_CORE_READ(path, dentry);
 	record->walk.begin = record->end;
-	for (int i = 0; i < COMPONENTS_MAX && step == GO_ON; i++)
-		step = append_component();
+	for (i = 0; i < COMPONENTS_MAX && step == GO_ON && dentry != root; i++) {
+		struct dentry *parent = dentry->d_parent;
+
+		step = append_name(record, dentry->d_name.name);
+		if (step == GO_ON && parent == dentry)
+			step = AT_ROOT;
+		dentry = parent;
+	}
+	record->walk.mnt = (__u64)container_of(mnt, struct mount, mnt);
+	record->walk.root = (__u64)root;
+	record->walk.dentry = (__u64)dentry;
+	record->walk.steps = i;
+	for (i = 0; i < COMPONENTS_MAX && step == GO_ON; i++)
+		step = append_above();
 	if (step != AT_ROOT)
 		record->exec.header.flags |= WIRE_PATH_CUT;
+	end = record->end;
+	if (end == record->walk.begin && step == AT_ROOT &&
+	    end <= PATHS_MAX) { /* the root itself: "/" */
+		record->data[end] = 0;
+		record->end = end + 1;
+	}
+	return 0;
 }
 
 /* d_unlinked: neither the root of its tree nor in the dentry hash. */
-static __always_inline bool unlinked(const struct path *path)
+static __always_inline bool unlinked(struct vfsmount *mnt, struct dentry *dentry)
 {
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-
-	return !BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(path, mnt, mnt_root);
+	return !dentry->d_hash.pprev && dentry != mnt->mnt_root;
 }
 
 /* exec_binprm: the new program is loaded and has not run yet. */
@@ -172,6 +200,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct exec_record *record;
+	struct vfsmount *mnt;
+	struct dentry *dentry;
 	unsigned long args, size;
 	__u32 end;
 	long len;
@@ -200,18 +230,22 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->end = len > 0 ? len : 0;
 	record->exec.filename_len = record->end;
 
-	if (unlinked(&bprm->file->f_path))
+	mnt = bprm->file->f_path.mnt;
+	dentry = bprm->file->f_path.dentry;
+	if (unlinked(mnt, dentry))
 		record->exec.header.flags |= WIRE_EXE_DELETED;
-	append_path(record, &bprm->file->f_path);
+	append_path(record, mnt, dentry);
 	record->exec.executable_len = record->end - record->exec.filename_len;
 
 	record->exec.cwd_len = 0;
 	if (capture_cwd) {
 		__u32 begin = record->end;
 
-		if (unlinked(&task->fs->pwd))
+		mnt = task->fs->pwd.mnt;
+		dentry = task->fs->pwd.dentry;
+		if (unlinked(mnt, dentry))
 			record->exec.header.flags |= WIRE_CWD_DELETED;
-		append_path(record, &task->fs->pwd);
+		append_path(record, mnt, dentry);
 		record->exec.cwd_len = record->end - begin;
 	}
 
@@ -307,18 +341,28 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record.status = leader->exit_code;
 	fill_usage(&record.usage, task);
 	fill_death(&record, task);
-	submit(&record, sizeof(record), LOST_EXIT);
+	submit(&record, sizeof(record),
+	       record.header.flags & WIRE_EXECED ? LOST_EXIT : LOST_CHILD_EXIT);
 	return 0;
 }
 
-/* Lists the living, read once after the programs above are attached. */
+/*
+ * Lists the living, and those that are ending: a process is in the list unless its
+ * exit is in the ring already. The exit's tracepoint comes after live is 0 and
+ * before a thread has an exit_state; a leader that left before the last thread has
+ * one, and the last is then not released yet.
+ */
 SEC("iter/task")
 int list_living(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct wire_snapshot record = {};
+	bool ending;
 
-	if (!task || task->pid != task->tgid || !task->signal->live.counter) /* no zombies */
+	if (!task || task->pid != task->tgid)
+		return 0;
+	ending = !task->signal->live.counter;
+	if (ending && task->exit_state && task->signal->nr_threads <= 1) /* a zombie */
 		return 0;
 	fill_header(&record.header, 0, task, task->real_parent);
 	fill_groups(&record.groups, task);
@@ -327,6 +371,8 @@ int list_living(struct bpf_iter__task *ctx)
 		record.header.flags |= WIRE_EXECED;
 	if (task->flags & PF_KTHREAD)
 		record.header.flags |= WIRE_KTHREAD;
+	if (ending)
+		record.header.flags |= WIRE_ENDING;
 	if (task->tgid == (int)(bpf_get_current_pid_tgid() >> 32))
 		record.header.flags |= WIRE_SELF;
 	bpf_seq_write(ctx->meta->seq, &record, sizeof(record));

@@ -62,6 +62,7 @@ const (
 	procspanWireFlagWIRE_SELF        procspanWireFlag = 128
 	procspanWireFlagWIRE_ENV_CUT     procspanWireFlag = 256
 	procspanWireFlagWIRE_OOM_KILLED  procspanWireFlag = 512
+	procspanWireFlagWIRE_ENDING      procspanWireFlag = 1024
 )
 
 type procspanWireFork struct {
@@ -114,7 +115,8 @@ const (
 	procspanWireLossLOST_ENVIRONMENT   procspanWireLoss = 6
 	procspanWireLossLOST_NAME          procspanWireLoss = 7
 	procspanWireLossLOST_NAME_TOO_LONG procspanWireLoss = 8
-	procspanWireLossLOSS_MAX           procspanWireLoss = 9
+	procspanWireLossLOST_CHILD_EXIT    procspanWireLoss = 9
+	procspanWireLossLOSS_MAX           procspanWireLoss = 10
 )
 
 type procspanWireName struct {

@@ -21,8 +21,10 @@
 /* A walk from a file up to the root of its mount namespace. */
 struct walk {
 	__u64 mnt;
+	__u64 root; /* of mnt */
 	__u64 dentry;
 	__u32 begin; /* of the path in exec_record.data */
+	__u32 steps;
 };
 
 struct exec_record {

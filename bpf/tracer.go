@@ -3,13 +3,13 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -34,6 +34,10 @@ type Options struct {
 	// OnlyDescendants traces only processes that this one forks after Open,
 	// and theirs, in the kernel already, until StopFollowing.
 	OnlyDescendants bool
+	// Pin, when set, has the programs go on when the agent ends: a directory of a
+	// BPF file system, that is procspan's own. What an earlier agent has pinned
+	// there is taken over, or replaced; see Start.
+	Pin string
 }
 
 // maxArgs is ARGS_MAX of procspan.bpf.c.
@@ -44,11 +48,13 @@ const maxArgs = 32768
 type Tracer struct {
 	objects procspanObjects
 	links   []link.Link
-	reader  *ringbuf.Reader
-	decoder *decoder
-	record  ringbuf.Record
+	ring    *ring
+	decoder *Decoder
 
 	features features
+
+	begun   Start
+	session Session
 }
 
 // Open loads the programs and attaches them: what happens from its return on
@@ -73,11 +79,30 @@ func open(o Options, features features) (*Tracer, error) {
 	}
 	defer raiseMemlock()()
 
+	if o.Pin == "" {
+		return load(o, features)
+	}
+	if err := onBPF(filepath.Dir(o.Pin)); err != nil {
+		return nil, err
+	}
+	t, err := takeOver(o, features)
+	switch {
+	case err == nil:
+		return t, nil
+	case errors.Is(err, errIncompatible), errors.Is(err, fs.ErrNotExist):
+		return load(o, features)
+	}
+	return nil, explain("take over the kernel programs in "+o.Pin, err)
+}
+
+// load loads the programs, which takes the most time, and then attaches them, in
+// the place of those that are pinned.
+func load(o Options, features features) (*Tracer, error) {
 	spec, err := prepare(o, features.groupDead)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracer{decoder: newDecoder(), features: features}
+	t := &Tracer{decoder: NewDecoder(), features: features}
 	if err := spec.LoadAndAssign(&t.objects, nil); err != nil {
 		return nil, explain("load the kernel programs", err)
 	}
@@ -175,16 +200,38 @@ func (t *Tracer) programs() []*ebpf.Program {
 	return []*ebpf.Program{t.objects.OnSignal, t.objects.OnExit, t.objects.OnExec, t.objects.OnFork}
 }
 
-// start opens the ring and attaches.
-func (t *Tracer) start(o Options) error {
-	reader, err := ringbuf.NewReader(t.objects.Events)
+// programNames are the names of programs, in their order.
+func programNames() []string {
+	return []string{procspanProgOnSignal, procspanProgOnExit, procspanProgOnExec, procspanProgOnFork}
+}
+
+func (t *Tracer) openRing(o Options) error {
+	ring, err := newRing(t.objects.Events)
 	if err != nil {
 		return explain("open the ring buffer", err)
 	}
-	t.reader = reader
+	ring.held = o.Pin != ""
+	t.ring = ring
+	return nil
+}
+
+// start opens the ring, attaches, and pins.
+func (t *Tracer) start(o Options) error {
+	if err := t.openRing(o); err != nil {
+		return err
+	}
 	if o.OnlyDescendants {
 		if err := t.followSelf(); err != nil {
 			return err
+		}
+	}
+	if o.Pin != "" {
+		replaced, err := Unpin(o.Pin)
+		if err != nil {
+			return explain("remove the kernel programs in "+o.Pin, err)
+		}
+		if replaced {
+			t.begun = Replaced
 		}
 	}
 	for _, program := range t.programs() {
@@ -193,6 +240,9 @@ func (t *Tracer) start(o Options) error {
 			return explain(fmt.Sprintf("attach %s", program), err)
 		}
 		t.links = append(t.links, attached)
+	}
+	if o.Pin != "" {
+		return t.pin(o)
 	}
 	return nil
 }
@@ -215,25 +265,22 @@ func (t *Tracer) Paths() string {
 // os.ErrDeadlineExceeded. Any other error is a record that could not be
 // decoded, or the ring itself failing.
 func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
-	t.reader.SetDeadline(deadline)
-	switch err := t.reader.ReadInto(&t.record); {
-	case errors.Is(err, ringbuf.ErrFlushed):
-		return os.ErrDeadlineExceeded
-	case err != nil:
+	record, err := t.ring.read(deadline)
+	if err != nil {
 		return err
 	}
-	return t.decoder.decode(t.record.RawSample, ev)
+	return t.decoder.Decode(record, ev)
 }
 
 // Interrupt has Read, now or at its next call, behave as if its deadline had
 // passed. Unlike the other methods it may be called by any goroutine, until
 // Close is.
 func (t *Tracer) Interrupt() {
-	// It fails only for a reader that is closed.
-	_ = t.reader.Flush()
+	t.ring.interrupt()
 }
 
-// Detach ends the observation. What the ring still holds can be read after.
+// Detach ends the observation, unless the programs are pinned. What the ring still
+// holds can be read after.
 func (t *Tracer) Detach() error {
 	var errs []error
 	for _, l := range t.links {
@@ -246,31 +293,48 @@ func (t *Tracer) Detach() error {
 // Close detaches and releases everything; it may be called again.
 func (t *Tracer) Close() error {
 	err := t.Detach()
-	if t.reader != nil {
-		err = errors.Join(err, t.reader.Close())
-		t.reader = nil
+	if t.ring != nil {
+		err = errors.Join(err, t.ring.close())
+		t.ring = nil
 	}
 	return errors.Join(err, t.objects.Close())
 }
 
-// Loss is a number of things that went missing in the kernel, since Open.
+// Loss is a number of things that went missing in the kernel since the programs
+// were attached.
 type Loss struct {
 	Reason string
 	Count  uint64
+	// Concerns says what a single one of them is.
+	Concerns Concern
 }
+
+// Concern says what something that went missing was.
+type Concern int
+
+const (
+	// Detail: a part of what is told about a process.
+	Detail Concern = iota
+	// Event: something that happened to a process. A look at the living may show
+	// what it was.
+	Event
+	// End: the end of a process that had executed a program. It is an Event, too.
+	End
+)
 
 // Losses returns every kind of loss there is, with its count so far.
 func (t *Tracer) Losses() ([]Loss, error) {
 	losses := []Loss{
-		procspanWireLossLOST_FORK:          {Reason: "fork: ring buffer full"},
-		procspanWireLossLOST_EXEC:          {Reason: "exec: ring buffer full"},
-		procspanWireLossLOST_EXIT:          {Reason: "exit: ring buffer full"},
-		procspanWireLossLOST_FILTER:        {Reason: "descendants: too many to follow"},
-		procspanWireLossLOST_SCRATCH:       {Reason: "exec: no scratch memory for the CPU"},
+		procspanWireLossLOST_FORK:          {Reason: "fork: ring buffer full", Concerns: Event},
+		procspanWireLossLOST_EXEC:          {Reason: "exec: ring buffer full", Concerns: Event},
+		procspanWireLossLOST_EXIT:          {Reason: "exit: ring buffer full", Concerns: End},
+		procspanWireLossLOST_FILTER:        {Reason: "descendants: too many to follow", Concerns: Event},
+		procspanWireLossLOST_SCRATCH:       {Reason: "exec: no scratch memory for the CPU", Concerns: Event},
 		procspanWireLossLOST_ARGS:          {Reason: "arguments: not readable"},
 		procspanWireLossLOST_ENVIRONMENT:   {Reason: "environment: not readable"},
 		procspanWireLossLOST_NAME:          {Reason: "cgroup path: ring buffer full, told later"},
 		procspanWireLossLOST_NAME_TOO_LONG: {Reason: "cgroup path: too long"},
+		procspanWireLossLOST_CHILD_EXIT:    {Reason: "exit of a process that executed nothing: ring buffer full", Concerns: Event},
 	}
 	for i := range losses {
 		var perCPU []uint64
@@ -283,7 +347,7 @@ func (t *Tracer) Losses() ([]Loss, error) {
 	}
 	// Where a program was already running on the CPU, the kernel skips it
 	// and counts (since 5.12; before, it counts nothing).
-	skipped := Loss{Reason: "program skipped by the kernel"}
+	skipped := Loss{Reason: "program skipped by the kernel", Concerns: Event}
 	for _, program := range t.programs() {
 		stats, err := program.Stats()
 		if errors.Is(err, ebpf.ErrNotSupported) {

@@ -26,6 +26,8 @@ enum wire_flag {
 	WIRE_SELF = 0x80,	 /* snapshot: the reader itself */
 	WIRE_ENV_CUT = 0x100,	 /* exec: environment may lack variables */
 	WIRE_OOM_KILLED = 0x200, /* exit: by the out-of-memory killer */
+	WIRE_ENDING =
+	    0x400, /* snapshot: no thread runs any more, but the exit may not be told yet */
 };
 
 struct wire_header {
@@ -131,13 +133,14 @@ struct wire_snapshot {
 enum wire_loss {
 	LOST_FORK,	    /* ring full */
 	LOST_EXEC,	    /* ring full */
-	LOST_EXIT,	    /* ring full */
+	LOST_EXIT,	    /* ring full: of a process that had executed a program */
 	LOST_FILTER,	    /* map followed full: a descendant is not followed */
 	LOST_SCRATCH,	    /* no scratch for this CPU: an exec is missing */
 	LOST_ARGS,	    /* arguments not readable; the exec itself is there */
 	LOST_ENVIRONMENT,   /* environment not readable; the exec itself is there */
 	LOST_NAME,	    /* ring full: a cgroup's path; it comes before a later record */
 	LOST_NAME_TOO_LONG, /* a cgroup's path is too long, or too deep */
+	LOST_CHILD_EXIT,    /* ring full: of a process that had executed none */
 	LOSS_MAX,
 };
 

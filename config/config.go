@@ -37,8 +37,12 @@ type Config struct {
 	Filter Filter
 	// TracePolicy says what one trace is.
 	TracePolicy TracePolicy
+	// Delivery says what becomes of what cannot be delivered at once.
+	Delivery Delivery
 	// Kernel sizes what stands between the kernel and the agent.
 	Kernel Kernel
+	// Daemon says what outlives the agent.
+	Daemon Daemon
 }
 
 // Resource is the user's part of the OpenTelemetry resource.
@@ -210,6 +214,19 @@ type SplitOn struct {
 	LongLived bool
 }
 
+// Delivery says where spans and log records wait while the collector is away.
+type Delivery struct {
+	// Directory holds the store, as an absolute path; "" is to have none, and
+	// they wait in memory only.
+	Directory string
+	// MaxSize bounds what is stored, in bytes, from 16 MiB to 1 TiB; beyond, the
+	// oldest are dropped and counted.
+	MaxSize int64
+	// MaxAge is how long they are stored before they are dropped and counted;
+	// never 0.
+	MaxAge time.Duration
+}
+
 // Kernel sizes what stands between the kernel and the agent.
 type Kernel struct {
 	// RingSize is the size of the ring buffer in bytes: a power of two and a
@@ -217,6 +234,17 @@ type Kernel struct {
 	RingSize int
 	// MaxProcesses is how many living processes are followed at most.
 	MaxProcesses int
+}
+
+// Daemon says what outlives `procspan run`.
+type Daemon struct {
+	// Persist leaves the kernel programs at work when the agent ends, in whatever
+	// way, for the next one to take over.
+	Persist bool
+	// PinDirectory is where the kernel programs are pinned: a directory of a BPF
+	// file system. StateDirectory is where the agent keeps what it knows of the
+	// living. Both are absolute paths of directories that are procspan's own.
+	PinDirectory, StateDirectory string
 }
 
 // Secret is a value that never prints: not with %v, not in YAML, JSON or a log.

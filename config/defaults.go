@@ -14,6 +14,8 @@ const (
 	maxEnvironment  = 12  // names; the kernel side looks for 16, and procspan needs some itself
 	maxVariableName = 64  // bytes; the kernel side's limit
 	maxFileName     = 255 // bytes; the kernel's limit
+	minStoreSize    = 16 << 20
+	maxStoreSize    = 1 << 40
 )
 
 const defaultEndpoint = "http://localhost:4317"
@@ -38,9 +40,14 @@ func Default() Config {
 			Join:           true,
 			HonourSampled:  true,
 		},
+		Delivery: Delivery{MaxSize: 1 << 30, MaxAge: 24 * time.Hour},
 		Kernel: Kernel{
 			RingSize:     16 << 20,
 			MaxProcesses: 262144,
+		},
+		Daemon: Daemon{
+			PinDirectory:   "/sys/fs/bpf/procspan",
+			StateDirectory: "/run/procspan",
 		},
 	}
 }

@@ -164,7 +164,9 @@ func (w *walker) root(n *yaml.Node) Config {
 	own.section("capture").capture(&c.Capture)
 	own.section("filter").filter(&c.Filter)
 	own.section("traces").policy(&c.TracePolicy)
+	own.section("delivery").delivery(&c.Delivery)
 	own.section("kernel").kernel(&c.Kernel)
+	own.section("daemon").daemon(&c.Daemon, c.Delivery)
 	return c
 }
 

@@ -70,7 +70,9 @@ distribution:
       environment: [CI_JOB_ID, x]
     filter: {min_duration: 1.5s, keep_errors: false}
     traces: {split_on: [job, session], max_spans: 1, max_age: 1h30m, long_lived_after: 10ms, join: false, honour_sampled: false, keep_errors: true}
+    delivery: {directory: "/var/lib/my procspan/", max_size: 16MiB, max_age: 90s}
     kernel: {ring_size: 64 KiB, max_processes: 1}
+    daemon: {persist: true, pin_directory: /sys/fs/bpf/other/, state_directory: /run/other}
 `, map[string]string{"TOKEN": "t0ken"})
 	want := Config{
 		Resource: Resource{Attributes: []Attribute{
@@ -109,7 +111,9 @@ distribution:
 			SplitOn: SplitOn{Session: true, Job: true}, MaxSpans: 1, MaxAge: 90 * time.Minute,
 			LongLivedAfter: 10 * time.Millisecond, KeepErrors: true,
 		},
-		Kernel: Kernel{RingSize: 64 << 10, MaxProcesses: 1},
+		Delivery: Delivery{Directory: "/var/lib/my procspan", MaxSize: 16 << 20, MaxAge: 90 * time.Second},
+		Kernel:   Kernel{RingSize: 64 << 10, MaxProcesses: 1},
+		Daemon:   Daemon{Persist: true, PinDirectory: "/sys/fs/bpf/other", StateDirectory: "/run/other"},
 	}
 	maps.Copy(want.ExpectedExits, ExpectedExits{
 		"grep": nil, "*": {15, 3 << 8, 35}, "my-$tool": {255 << 8}, "rg": {1, 16 << 8},
@@ -145,7 +149,7 @@ func TestParseDefaults(t *testing.T) {
 		"null sections":      {"file_format: '1.0'\nresource:\ntracer_provider: ~\ndistribution: null\ndisabled:\n", Default()},
 		"null in procspan":   {"file_format: '1.0'\ndistribution: {procspan: {capture: , kernel: {ring_size: }, filter: , traces: {split_on: , max_age: }}}", Default()},
 		"args redacted":      {"file_format: '1.0'\ndistribution: {procspan: {capture: {args: redacted}}}", Default()},
-		"empty in procspan":  {"file_format: '1.0'\ndistribution: {procspan: {service_name: , expected_exits: {}, capture: {redact: {patterns: [], allow: }, environment: []}}}", Default()},
+		"empty in procspan":  {"file_format: '1.0'\ndistribution: {procspan: {service_name: , expected_exits: {}, capture: {redact: {patterns: [], allow: }, environment: []}, delivery: {directory: \"\"}}}", Default()},
 		"logs alone":         {strings.Replace(around(), "tracer_provider", "logger_provider", 1), withLogs},
 		"service named":      {"file_format: '1.0'\nresource: {attributes: [{name: service.name, value: x}]}", fixed("x")},
 		"service in a list":  {"file_format: '1.0'\nresource: {attributes_list: service.name=x}", fixed("x")},

@@ -63,9 +63,17 @@ func (c Config) YAML() []byte {
 	p.line(3, "join: %t", c.TracePolicy.Join)
 	p.line(3, "honour_sampled: %t", c.TracePolicy.HonourSampled)
 	p.line(3, "keep_errors: %t", c.TracePolicy.KeepErrors)
+	p.line(2, "delivery:")
+	p.line(3, "directory: %s", yamlString(c.Delivery.Directory))
+	p.line(3, "max_size: %s", formatSize(c.Delivery.MaxSize))
+	p.line(3, "max_age: %s", formatDuration(c.Delivery.MaxAge))
 	p.line(2, "kernel:")
 	p.line(3, "ring_size: %s", formatSize(int64(c.Kernel.RingSize)))
 	p.line(3, "max_processes: %d", c.Kernel.MaxProcesses)
+	p.line(2, "daemon:")
+	p.line(3, "persist: %t", c.Daemon.Persist)
+	p.line(3, "pin_directory: %s", yamlString(c.Daemon.PinDirectory))
+	p.line(3, "state_directory: %s", yamlString(c.Daemon.StateDirectory))
 	return p.Bytes()
 }
 

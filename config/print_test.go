@@ -72,6 +72,7 @@ func TestYAML(t *testing.T) {
 	traces.Sampler = Sampler{1e-5, 1, 0}
 	c.Filter.MinDuration = 1500 * time.Microsecond
 	c.TracePolicy.SplitOn = SplitOn{Cgroup: true, LongLived: true}
+	c.Delivery = Delivery{Directory: "/a b/$X", MaxSize: 3 << 29, MaxAge: time.Minute}
 	c.TracePolicy.MaxAge = 36*time.Hour + 10*time.Second
 	c.Resource.Attributes = []Attribute{
 		{"s", "a\"b\\c\n\t\x00\x7f\u0085\u2028\ufeff$${X} é 世 \U0001f600 #: - "}, {"true", "true"}, {"empty", ""},
@@ -115,6 +116,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(strings.Replace(around(), "processors:", "sampler: {parent_based: {root: {trace_id_ratio_based: {ratio: ${V}}}}}\n  processors:", 1)), "0.5")
 	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {filter: {min_duration: \"${V}\"}, traces: {split_on: [job], max_age: \"${V}\"}}}"), "1h0m0.5us")
 	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {service_name: \"${V}\", capture: {environment: [\"${V}\"], redact: {allow: [\"${V}\", a]}}, expected_exits: {a: [1, \"${V}\"]}}}"), "SIGHUP")
+	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {delivery: {directory: \"/${V}\", max_size: \"${V}\", max_age: \"${V}\"}}}"), "20MiB")
 	f.Add([]byte("file_format: '1.0'\nresource: {attributes_list: \"a=${V},%24%00=$$\"}"), "x,y=${V}")
 	f.Fuzz(func(t *testing.T, data []byte, value string) {
 		c, err := Parse("fuzz.yml", data, func(string) (string, bool) { return value, true })

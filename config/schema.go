@@ -58,7 +58,7 @@ func schema() map[string]shape {
 		atParentBased: {known: []string{"root", "remote_parent_sampled", "remote_parent_not_sampled",
 			"local_parent_sampled", "local_parent_not_sampled"}},
 		atDistribution:                         {known: []string{"procspan"}},
-		"distribution.procspan":                {known: []string{"service_name", "expected_exits", "capture", "filter", "traces", "kernel"}},
+		"distribution.procspan":                {known: []string{"service_name", "expected_exits", "capture", "filter", "traces", "delivery", "kernel", "daemon"}},
 		"distribution.procspan.expected_exits": {names: true},
 		"distribution.procspan.capture": {known: []string{"args", "args_max_bytes", "working_directory", "baggage",
 			"redact", "environment"}},
@@ -66,7 +66,9 @@ func schema() map[string]shape {
 		"distribution.procspan.filter":         {known: []string{"min_duration", "keep_errors"}},
 		"distribution.procspan.traces": {known: []string{"split_on", "max_spans", "max_age", "long_lived_after", "join",
 			"honour_sampled", "keep_errors"}},
-		"distribution.procspan.kernel": {known: []string{"ring_size", "max_processes"}},
+		"distribution.procspan.delivery": {known: []string{"directory", "max_size", "max_age"}},
+		"distribution.procspan.kernel":   {known: []string{"ring_size", "max_processes"}},
+		"distribution.procspan.daemon":   {known: []string{"persist", "pin_directory", "state_directory"}},
 	}
 	for _, provider := range []string{"tracer_provider", "logger_provider"} {
 		for at, shape := range pipelineSchema() {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -37,13 +38,16 @@ func (v *Live) Exec(ev *process.Event) error {
 // Exit shows that a process ended.
 func (v *Live) Exit(l *process.Lifetime) error {
 	end := fmt.Sprintf("[%d]", l.Status.ExitCode())
-	if l.Status.Signal() != 0 {
-		end += " " + outcome(l.Status)
+	switch {
+	case l.EndEstimated:
+		end = "[?] " + outcome(l)
+	case l.Status.Signal() != 0:
+		end += " " + outcome(l)
 	}
 	if !l.StartEstimated {
 		end += fmt.Sprintf(" (%s)", short(duration(l)))
 	}
-	return v.line(v.time(l.End), "EXIT", Printable(l.Comm), l.ID.PID, l.ParentPID, end)
+	return v.line(v.time(l.End), "EXIT", Printable(cmp.Or(l.Comm, l.Name())), l.ID.PID, l.ParentPID, end)
 }
 
 func (v *Live) time(boot uint64) string { return v.wall(boot).Format("15:04:05.000") }

@@ -38,6 +38,7 @@ func TestLive(t *testing.T) {
 		{ID: process.ID{PID: 4244}, ParentPID: 4242, Start: 5 * ms, End: 5 * ms, Comm: "as", Status: 9},
 		{ID: process.ID{PID: 4245}, ParentPID: 4242, Start: 5 * ms, End: 300_005 * ms, Comm: "ld", Status: 11 | 0x80},
 		{ID: process.ID{PID: 2}, ParentPID: 1, Start: 1 * ms, End: 86_400_000 * ms, StartEstimated: true, Comm: "old\x7f", Status: 143 << 8},
+		{ID: process.ID{PID: 4246}, ParentPID: 4242, Start: 1 * ms, End: 6 * ms, EndEstimated: true},
 	}
 	for i := range exits {
 		if err := live.Exit(&exits[i]); err != nil {

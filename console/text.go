@@ -71,8 +71,10 @@ func short(d time.Duration) string {
 }
 
 // outcome says how a process ended, "" for a plain success.
-func outcome(s process.Status) string {
-	switch {
+func outcome(l *process.Lifetime) string {
+	switch s := l.Status; {
+	case l.EndEstimated:
+		return "exit not seen"
 	case s.Signal() != 0 && s.CoreDumped():
 		return s.SignalName() + ", core dumped"
 	case s.Signal() != 0:

@@ -166,7 +166,7 @@ func TestOutcome(t *testing.T) {
 		{11 | 0x80, "SIGSEGV, core dumped"},
 		{37, "SIGRTMIN+3"},
 	} {
-		if got := outcome(tc.status); got != tc.want {
+		if got := outcome(&process.Lifetime{Status: tc.status}); got != tc.want {
 			t.Errorf("outcome of %#x is %q, want %q", int(tc.status), got, tc.want)
 		}
 	}

@@ -70,10 +70,10 @@ func newWaterfall(lifetimes []*process.Lifetime, width int) *waterfall {
 // indent before those of its children.
 func (f *waterfall) tree(w io.Writer, l *process.Lifetime, lead, indent string) {
 	label := lead + commandLine(l)
-	if end := outcome(l.Status); end != "" {
+	if end := outcome(l); end != "" {
 		room := max(f.label-utf8.RuneCountInString(end)-3, 0)
 		mark := " ✗ "
-		if l.Expected {
+		if l.Expected || l.EndEstimated {
 			mark = " · "
 		}
 		label = fit(label, room) + mark + end

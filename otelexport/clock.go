@@ -1,6 +1,7 @@
 package otelexport
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -62,6 +63,30 @@ func newClock(read func() (clockReading, error)) (*Clock, error) {
 	}
 	c.pieces = append(c.pieces, clockPiece{offset: now.offset()})
 	return c, nil
+}
+
+// AppendHistory appends what the clock remembers, for RestoreHistory.
+func (c *Clock) AppendHistory(b []byte) []byte {
+	for _, p := range c.pieces {
+		b = binary.LittleEndian.AppendUint64(b, p.from)
+		b = binary.LittleEndian.AppendUint64(b, uint64(p.offset))
+	}
+	return b
+}
+
+// RestoreHistory has the clock convert each moment as another one of this boot
+// did, whose AppendHistory returned b. It returns an error where that cannot be.
+func (c *Clock) RestoreHistory(b []byte) error {
+	const size = 16
+	if len(b) == 0 || len(b)%size != 0 || len(b)/size > clockPieces {
+		return fmt.Errorf("restore the clock: %d bytes are no history", len(b))
+	}
+	c.pieces = c.pieces[:0]
+	for ; len(b) > 0; b = b[size:] {
+		c.pieces = append(c.pieces, clockPiece{binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint64(b[8:]))})
+	}
+	c.Sample() // the wall clock may have been stepped since
+	return nil
 }
 
 // Sample compares the clocks again. Called about once a second, it dates a step

@@ -184,3 +184,43 @@ func BenchmarkClockSample(b *testing.B) {
 		c.Sample()
 	}
 }
+
+// A clock of the agent that takes over converts each moment as the one before did,
+// and sees a step that was made while there was none.
+func TestClockRestored(t *testing.T) {
+	before, f := testClock(t)
+	f.boot += int64(10 * second)
+	f.offset += hour
+	before.Sample()
+	f.boot += int64(10 * second)
+	f.offset += 200 // noise
+	after, err := newClock(f.read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Unix(15*second) == after.Unix(15*second) {
+		t.Fatal("the two do not differ: this tests nothing")
+	}
+	history := before.AppendHistory(nil)
+	if err := after.RestoreHistory(history); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []uint64{0, 5 * second, 15 * second, 30 * second} {
+		if got, want := after.Unix(at), before.Unix(at); got != want {
+			t.Errorf("%d s: got %d, want %d as before", at/second, got, want)
+		}
+	}
+	f.boot += int64(10 * second)
+	f.offset += hour
+	if err := after.RestoreHistory(history); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := after.Unix(40*second)-before.Unix(40*second), uint64(hour); got-want+1000 > 2000 {
+		t.Errorf("after a step of an hour it is %d ns ahead, want %d", got, want)
+	}
+	for _, bad := range [][]byte{nil, history[:15], make([]byte, 16*(clockPieces+1))} {
+		if err := after.RestoreHistory(bad); err == nil {
+			t.Errorf("%d bytes are taken for a history", len(bad))
+		}
+	}
+}

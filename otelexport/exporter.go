@@ -59,10 +59,12 @@ type Exporter struct {
 	stop sync.Once
 }
 
-// Stats says what became of the items of one signal. Accepted is always the sum
-// of the others.
+// Stats says what became of the items of one signal. Accepted and Restored
+// together are always the sum of the others.
 type Stats struct {
 	Accepted  uint64 // spans or records that were to be sent
+	Restored  uint64 // those that an earlier agent had left
+	Stored    uint64 // on disk
 	Delivered uint64 // those that the server took
 	Waiting   uint64 // in the queue or under way
 	Dropped   Dropped

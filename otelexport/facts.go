@@ -183,6 +183,10 @@ type outcome struct {
 // not an expected one.
 func (e *encoder) outcome(l *process.Lifetime) outcome {
 	a, code, signal := &e.attributes, l.Status.ExitCode(), l.Status.SignalName()
+	if l.EndEstimated {
+		a.flag(attrExitEstimated, true)
+		return outcome{text: "exit not seen"}
+	}
 	a.number(semconv.ProcessExitCodeKey, int64(code))
 	if code == 0 {
 		return outcome{text: "exit code 0"}

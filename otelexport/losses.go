@@ -1,6 +1,7 @@
 package otelexport
 
 import (
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -52,6 +53,20 @@ type Dropped struct {
 // Total returns the sum.
 func (d Dropped) Total() uint64 {
 	return d.QueueFull + d.Rejected + d.TooLarge + d.Refused + d.Invalid + d.Shutdown + d.Unsupported
+}
+
+// All yields each reason, by its name in the logs, and how many it was for.
+func (d Dropped) All() iter.Seq2[string, uint64] {
+	return func(yield func(string, uint64) bool) {
+		for why, n := range [reasons]uint64{
+			queueFull: d.QueueFull, rejected: d.Rejected, tooLarge: d.TooLarge, refused: d.Refused,
+			invalid: d.Invalid, atShutdown: d.Shutdown, unsupported: d.Unsupported,
+		} {
+			if !yield(reason(why).String(), n) {
+				return
+			}
+		}
+	}
 }
 
 // lossInterval is how often losses are logged at most.

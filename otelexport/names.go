@@ -31,6 +31,7 @@ const (
 	attrCallsRead    = "procspan.syscall.io.read"
 	attrCallsWritten = "procspan.syscall.io.write"
 
+	attrExitEstimated  = "procspan.exit.estimated"
 	attrExitExpected   = "procspan.exit.expected"
 	attrExitSignal     = "procspan.exit.signal"
 	attrExitCoreDumped = "procspan.exit.core_dumped"
@@ -128,7 +129,8 @@ func Attributes() []Attribute {
 		{attrCallsRead, "int", "By", end, "read by system calls, from anything", over0},
 		{attrCallsWritten, "int", "By", end, "written by system calls, to anything", over0},
 
-		{string(semconv.ProcessExitCodeKey), "int", "", end, "exit status, or 128 + the signal that killed it", ""},
+		{string(semconv.ProcessExitCodeKey), "int", "", end, "exit status, or 128 + the signal that killed it", "its exit was seen"},
+		{attrExitEstimated, "boolean", "", end, "its exit was not seen: the span ends when it was found to be gone", "true"},
 		{attrExitExpected, "boolean", "", end, "an exit code other than 0 that is no failure", "true"},
 		{string(semconv.ErrorTypeKey), "string", "", end, "process.exit.code or procspan.exit.signal", "it failed"},
 		{attrExitSignal, "string", "", end, "the signal that killed it", signal},

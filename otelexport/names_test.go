@@ -55,13 +55,15 @@ func TestAttributesAreAll(t *testing.T) {
 	span := spanOf(t, e, l)
 	expected := fullLifetime()
 	expected.Expected = true
+	unseen := fullLifetime()
+	unseen.EndEstimated = true
 	wire, err := encodeExec(e, fullEvent(), l.Context, l.Root)
 	exec := decodeRecord(t, wire, err)
 	for _, tc := range []struct {
 		on    string
 		lists [][]*commonpb.KeyValue
 	}{
-		{"span", [][]*commonpb.KeyValue{span.Attributes, spanOf(t, e, expected).Attributes}},
+		{"span", [][]*commonpb.KeyValue{span.Attributes, spanOf(t, e, expected).Attributes, spanOf(t, e, unseen).Attributes}},
 		{"exec", [][]*commonpb.KeyValue{exec.Attributes}},
 		{"event", [][]*commonpb.KeyValue{span.Events[0].Attributes}},
 	} {

@@ -42,13 +42,14 @@ type queue struct {
 	spare    *batch // memory for the next open batch, or nil
 	waiting  int    // items in open and ready
 	bytes    int    // of the same
-	inFlight int    // items taken and neither settled nor put back
+	flying   *batch // taken and neither settled nor put back, or nil
+	inFlight int    // its items
 	closed   bool
 	// unwanted says that the server does not take this signal at all.
 	unwanted atomic.Bool
 
-	accepted, delivered uint64
-	dropped             [reasons]uint64
+	accepted, restored, delivered uint64
+	dropped                       [reasons]uint64
 }
 
 func newQueue(l limits) *queue {
@@ -152,7 +153,7 @@ func (q *queue) next() (*batch, time.Duration) {
 		return nil, time.Hour // whoever brings an item wakes us before
 	}
 	b := q.removeOldest()
-	q.inFlight += b.items
+	q.flying, q.inFlight = b, b.items
 	return b, 0
 }
 
@@ -161,7 +162,7 @@ func (q *queue) next() (*batch, time.Duration) {
 func (q *queue) settle(b *batch, rejectedItems int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.inFlight -= b.items
+	q.flying, q.inFlight = nil, 0
 	q.delivered += uint64(b.items - rejectedItems)
 	q.dropped[rejected] += uint64(rejectedItems)
 	if b.held() <= 2*maxBatchBytes {
@@ -174,7 +175,7 @@ func (q *queue) settle(b *batch, rejectedItems int) {
 func (q *queue) drop(b *batch, why reason) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.inFlight -= b.items
+	q.flying, q.inFlight = nil, 0
 	q.dropped[why] += uint64(b.items)
 }
 
@@ -183,8 +184,8 @@ func (q *queue) drop(b *batch, why reason) {
 func (q *queue) putBack(parts ...*batch) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.flying, q.inFlight = nil, 0
 	for _, b := range parts {
-		q.inFlight -= b.items
 		q.waiting += b.items
 		q.bytes += b.size
 	}
@@ -228,6 +229,7 @@ func (q *queue) stats() Stats {
 	defer q.mu.Unlock()
 	return Stats{
 		Accepted:  q.accepted,
+		Restored:  q.restored,
 		Delivered: q.delivered,
 		Waiting:   uint64(q.waiting + q.inFlight),
 		Dropped: Dropped{

@@ -40,6 +40,25 @@ func check(t *testing.T, table *Table) {
 	}
 	checkTraces(t, table)
 	checkWaiting(t, table)
+	checkCounts(t, table)
+}
+
+// checkCounts holds that every lifetime that was begun is accounted for.
+func checkCounts(t *testing.T, table *Table) {
+	t.Helper()
+	running := 0
+	for e := table.order.newer; e != &table.order; e = e.newer {
+		if e.span != nil {
+			running++
+		}
+	}
+	s := table.Stats()
+	if s.Running != running {
+		t.Fatalf("%d run, %d are counted", running, s.Running)
+	}
+	if sum := s.Ended + s.LeftOut + s.SampledOut + uint64(s.Waiting) + s.Forgotten + uint64(s.Running); s.Seen != sum {
+		t.Fatalf("%d lifetimes were begun, %d are accounted for: %+v", s.Seen, sum, s)
+	}
 }
 
 // checkTraces holds the traces to their books.

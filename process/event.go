@@ -286,6 +286,9 @@ type Living struct {
 	ExecID uint64
 	// KernelThread says that it has no program at all (PF_KTHREAD).
 	KernelThread bool
+	// Ending says that none of its threads runs any more, though its exit may not
+	// have been told yet.
+	Ending bool
 	// Groups is what it belongs to now, Credentials who it acts as, VPID its pid in
 	// its own pid namespace.
 	Groups      Groups

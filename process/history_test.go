@@ -163,6 +163,10 @@ func (h *history) run(t *testing.T) int {
 			ended[l.ID] = l
 		}
 		check(t, table)
+		if i%5 == 4 {
+			table = replaced(t, table)
+			check(t, table)
+		}
 	}
 	stats := table.Stats()
 	if int(stats.Ended) != len(ended) {
@@ -190,8 +194,8 @@ func (h *history) run(t *testing.T) int {
 		}
 	}
 	if !h.lossy && stats.Evicted == 0 {
-		if stats.Vanished != 0 {
-			t.Errorf("%d vanished of a history without losses", stats.Vanished)
+		if stats.Estimated != 0 {
+			t.Errorf("%d ends are estimated of a history without losses", stats.Estimated)
 		}
 		if stats.Living != len(h.k.living) {
 			t.Errorf("the table holds %d, %d live", stats.Living, len(h.k.living))
@@ -216,16 +220,16 @@ func (h *history) sound(t *testing.T, p *proc, l *Lifetime, ended map[ID]*Lifeti
 		t.Errorf("%v never executed a program and has a lifetime", l.ID)
 		return
 	}
-	if l.Start > l.End || l.Start < l.ID.Start || l.End != p.end {
+	if l.Start > l.End || l.Start < l.ID.Start || l.End != p.end && !(l.EndEstimated && h.lossy && l.End > p.end) {
 		t.Errorf("%v is from %d to %d; it was forked at %d and ended at %d", l.ID, l.Start, l.End, l.ID.Start, p.end)
 	}
-	if l.Status != p.status || l.Comm != p.comm {
+	if (l.Status != p.status || l.Comm != p.comm) && !l.EndEstimated {
 		t.Errorf("%v has status %d and comm %q, want %d and %q", l.ID, l.Status, l.Comm, p.status, p.comm)
 	}
 	if l.StartEstimated != (l.Start == l.ID.Start) {
 		t.Errorf("%v starts at its fork, %t; estimated, %t", l.ID, l.Start == l.ID.Start, l.StartEstimated)
 	}
-	forgotten := stats.Evicted + stats.Vanished
+	forgotten := stats.Evicted + stats.Estimated
 	if forgotten == 0 && !h.lossy && (l.Parent == ID{}) != (l.Root == l.ID) {
 		t.Errorf("%v has parent %v and root %v", l.ID, l.Parent, l.Root)
 	}

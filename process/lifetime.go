@@ -37,6 +37,10 @@ type Lifetime struct {
 	// process is older than the agent or the event was lost: Start is then
 	// when it was forked.
 	StartEstimated bool
+	// EndEstimated says that the exit was not seen: End is when the process was
+	// found to be gone, or its pid to be used again, and Status, Usage and Comm are
+	// not known.
+	EndEstimated bool
 	// Comm is the kernel's name of the task at its end.
 	Comm string
 	// Image is what the process last became.

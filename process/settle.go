@@ -20,6 +20,7 @@ type waiting struct {
 // end takes a span whose process has ended, and hands out its lifetime or
 // leaves it out.
 func (t *Table) end(s *span, l *Lifetime) {
+	t.stats.Running--
 	failed := l.Status.ExitCode() != 0
 	if failed && t.policy.Expected != nil && t.policy.Expected(l) {
 		l.Expected, failed = true, false

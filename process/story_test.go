@@ -116,6 +116,19 @@ func (s *story) adopt(names ...string) {
 	check(s.t, s.table)
 }
 
+// sweep compares the table with the living, which have these names.
+func (s *story) sweep(names ...string) {
+	s.t.Helper()
+	now := s.k.tick()
+	var living []Living
+	for _, name := range names {
+		living = append(living, s.k.snapshot(s.proc(name)))
+	}
+	s.got = append(s.got, s.table.Gone(s.table.Unlisted(living, now), now)...)
+	check(s.t, s.table)
+	s.adopt(names...)
+}
+
 func (s *story) name(id ID) string {
 	for name, p := range s.names {
 		if p.id == id {
@@ -141,7 +154,10 @@ func (s *story) lines() []string {
 		case l.StartEstimated || l.Start != p.execs[0].at:
 			line += fmt.Sprintf(", start %d wrong", l.Start)
 		}
-		if l.End != p.end {
+		switch {
+		case l.EndEstimated && l.End >= p.end:
+			line += ", end estimated"
+		case l.EndEstimated || l.End != p.end:
 			line += fmt.Sprintf(", end %d wrong", l.End)
 		}
 		if l.ParentPID != p.execs[len(p.execs)-1].parent.id.PID {

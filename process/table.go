@@ -31,7 +31,8 @@ const (
 // Where events are missing (the counters of the kernel side tell that), the
 // table goes on with what it has: an exec without its fork has its parent at
 // that moment for lineage; an exit without its exec makes a lifetime whose
-// start is estimated.
+// start is estimated; a lifetime whose exit is missing ends, estimated, when
+// its pid is used again or it is found to be Gone.
 type Table struct {
 	limits Limits
 	policy Policy
@@ -75,9 +76,16 @@ type Stats struct {
 	BadTraceparent uint64
 	// Evicted is how many living processes were forgotten because of Limits.
 	Evicted uint64
-	// Vanished is how many processes must have ended unseen: their pid was
-	// given to another process before their exit arrived.
-	Vanished uint64
+	// Forgotten is how many of the evicted had executed a program.
+	Forgotten uint64
+	// Estimated is how many ends were not told and found out later.
+	Estimated uint64
+	// Seen is how many lifetimes were begun, those that are forgotten and begun
+	// anew by their exit twice. It is always the sum of Ended, LeftOut, SampledOut,
+	// Waiting, Forgotten and Running.
+	Seen uint64
+	// Running is how many of the living have executed a program.
+	Running int
 }
 
 // entry is one living process.
@@ -118,6 +126,9 @@ func (t *Table) Stats() Stats {
 	return s
 }
 
+// Has reports whether the table holds a process.
+func (t *Table) Has(id ID) bool { return t.find(id) != nil }
+
 // Placed returns the span that a living process will have, and the first process
 // of its trace here. ok is false when it will have none, or when nobody can know
 // yet: its trace is not sampled, or it may be too short.
@@ -129,14 +140,20 @@ func (t *Table) Placed(id ID) (at SpanContext, root ID, ok bool) {
 	return SpanContext{e.span.trace.id, t.spanIDOf(e.span)}, e.span.trace.root, true
 }
 
-// Adopt takes in the processes that were alive before the first event. It must
-// be called before Apply is. Their parents are those of now, and so are the
-// boundaries between them.
-func (t *Table) Adopt(living []Living) {
+// Adopt takes in processes that are alive and that no event told of: before the
+// first call of Apply those that are older, later those whose events were lost.
+// Those that the table holds already stay as they are. Their parents are those of
+// now, and so are the boundaries between them. It returns what Apply does: they
+// may have the pids of others that ended unseen.
+func (t *Table) Adopt(living []Living) []*Lifetime {
+	t.hear(t.now)
 	slices.SortFunc(living, func(a, b Living) int { return cmp.Compare(a.ID.Start, b.ID.Start) })
 	for i := range living {
-		t.adopt(&living[i])
+		if t.find(living[i].ID) == nil {
+			t.adopt(&living[i])
+		}
 	}
+	return t.out
 }
 
 func (t *Table) adopt(p *Living) {
@@ -149,21 +166,25 @@ func (t *Table) adopt(p *Living) {
 	e.groups, e.credentials, e.vpid = p.Groups, p.Credentials, p.VPID
 	e.remote = p.Remote
 	if p.Execed {
-		e.span = t.place(e, e.start, p.Groups, &p.Image)
+		e.span = t.begin(e, p.Groups, &p.Image)
 		e.span.older = true
 	}
 	t.account(e)
 }
 
+// begin gives a process its span.
+func (t *Table) begin(e *entry, groups Groups, im *Image) *span {
+	t.stats.Seen++
+	t.stats.Running++
+	return t.place(e, e.start, groups, im)
+}
+
 // Apply takes the next event, and returns the lifetimes that it finished: when
-// it ends a process that had executed a program, and, where short processes are
-// left out, when it lets others be handed out that waited. The slice is valid
-// until the next call.
+// it ends a process that had executed a program, or shows that one ended unseen,
+// and, where short processes are left out, when it lets others be handed out that
+// waited. The slice is valid until the next call.
 func (t *Table) Apply(ev *Event) []*Lifetime {
-	clear(t.out)
-	t.out = t.out[:0]
-	t.now = max(t.now, ev.At)
-	t.grownUp()
+	t.hear(ev.At)
 	last := &t.ended[ev.ID.PID%uint32(len(t.ended))]
 	if last.PID == ev.ID.PID && last.Start >= ev.ID.Start {
 		return t.out
@@ -183,11 +204,16 @@ func (t *Table) Apply(ev *Event) []*Lifetime {
 // Advance tells the time, in nanoseconds since boot, where no event does, and
 // returns what need not wait any longer, as Apply does.
 func (t *Table) Advance(now uint64) []*Lifetime {
+	t.hear(now)
+	return t.out
+}
+
+// hear begins a new round of output at a moment.
+func (t *Table) hear(now uint64) {
 	clear(t.out)
 	t.out = t.out[:0]
 	t.now = max(t.now, now)
 	t.grownUp()
-	return t.out
 }
 
 // Close returns what still waits, as Apply does, when no more events will come:
@@ -258,7 +284,7 @@ func (t *Table) exec(ev *Event) {
 		e.reexecsDropped++
 	}
 	if e.span == nil {
-		e.span = t.place(e, e.start, ev.Groups, &ev.Image)
+		e.span = t.begin(e, ev.Groups, &ev.Image)
 	} else {
 		t.moveOn(e, ev.Groups, &ev.Image)
 	}
@@ -285,21 +311,66 @@ func (t *Table) exit(ev *Event) {
 		if !ev.Execed {
 			return
 		}
-		e.span = t.place(e, e.start, e.groups, &e.image) // its exec is missing
+		e.span = t.begin(e, e.groups, &e.image) // its exec is missing
 	}
-	l := e.lifetime()
-	l.End = max(ev.At, l.Start)
+	l := e.lifetime(ev.At)
 	l.Comm = ev.Comm
 	l.Status = ev.Status
 	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
 	t.end(e.span, l)
 }
 
-func (e *entry) lifetime() *Lifetime {
+// Unlisted returns the processes that the table holds and a list of the living
+// does not. Left out are those that began at or after the moment before, which is
+// one before the list was made, and pid 1, which does not end.
+func (t *Table) Unlisted(listed []Living, before uint64) (ids []ID) {
+	there := make(map[ID]bool, len(listed))
+	for i := range listed {
+		there[listed[i].ID] = true
+	}
+	for e := t.order.newer; e != &t.order; e = e.newer {
+		if e.id.Start < before && e.id.PID != 1 && !there[e.id] {
+			ids = append(ids, e.id)
+		}
+	}
+	return ids
+}
+
+// Gone ends processes that are not alive at a moment although no exit told of
+// their end: their lifetimes end then, estimated. It returns what Apply does.
+func (t *Table) Gone(ids []ID, by uint64) []*Lifetime {
+	t.hear(by)
+	for _, id := range ids {
+		if e := t.find(id); e != nil {
+			t.endUnseen(e, by)
+		}
+	}
+	return t.out
+}
+
+// endUnseen ends a process whose exit was not told, by a moment.
+func (t *Table) endUnseen(e *entry, by uint64) {
+	t.forget(e)
+	last := &t.ended[e.id.PID%uint32(len(t.ended))]
+	if last.Start <= e.id.Start {
+		*last = e.id
+	}
+	if e.span == nil {
+		return
+	}
+	t.stats.Estimated++
+	l := e.lifetime(by)
+	l.EndEstimated = true
+	t.end(e.span, l)
+}
+
+// lifetime returns what is known of a process that ended at a moment.
+func (e *entry) lifetime(end uint64) *Lifetime {
 	return &Lifetime{
 		ID:             e.id,
 		ParentPID:      e.parentPID,
 		Start:          e.start,
+		End:            max(end, e.start),
 		StartEstimated: !e.seen,
 		Image:          e.image,
 		Groups:         e.groups,
@@ -327,22 +398,33 @@ func (t *Table) enter(id ID) *entry {
 	if old := t.living[id.PID]; old != nil {
 		switch {
 		case old.id.Start < id.Start:
-			t.stats.Vanished++
+			t.endUnseen(old, id.Start)
 		case old.id == id:
 			e.remote = old.remote
+			fallthrough
+		default: // it will be told of again
+			if old.span != nil {
+				t.stats.Seen--
+			}
+			t.lose(old)
 		}
-		t.lose(old)
 	}
-	t.living[id.PID] = e
+	t.insert(e)
+	return e
+}
+
+// insert makes e the newest.
+func (t *Table) insert(e *entry) {
+	t.living[e.id.PID] = e
 	e.older, e.newer = t.order.older, &t.order
 	e.older.newer, e.newer.older = e, e
-	return e
 }
 
 // lose forgets a process without its exit: nothing more hangs on its span.
 func (t *Table) lose(e *entry) {
 	t.forget(e)
 	if s := e.span; s != nil {
+		t.stats.Running--
 		s.fold()
 		t.leaveTrace(s, false)
 		if s.up != nil {
@@ -376,8 +458,11 @@ func (t *Table) account(e *entry) {
 		if oldest == &t.order {
 			return
 		}
-		t.lose(oldest)
 		t.stats.Evicted++
+		if oldest.span != nil {
+			t.stats.Forgotten++
+		}
+		t.lose(oldest)
 	}
 }
 

@@ -10,10 +10,10 @@ import (
 // used again, processes older than the agent.
 func TestTableWithHoles(t *testing.T) {
 	for _, tc := range []struct {
-		name     string
-		tell     func(s *story)
-		want     []string
-		vanished uint64
+		name      string
+		tell      func(s *story)
+		want      []string
+		estimated uint64
 	}{
 		{"lost fork: the parent at the exec", func(s *story) {
 			s.run("init", "a")
@@ -99,14 +99,14 @@ func TestTableWithHoles(t *testing.T) {
 			s.forkAs("init", "c", 7)
 			s.exec("c")
 			s.exit("c", "a")
-		}, []string{"c under - in c", "a under - in a"}, 1},
+		}, []string{"b under a in a, end estimated", "c under - in c", "a under - in a"}, 1},
 		{"pid used again after a lost exit, by a process whose fork was lost", func(s *story) {
 			s.forkAs("init", "b", 7)
 			s.exec("b")
 			s.lose(func() { s.exit("b"); s.forkAs("init", "c", 7) })
 			s.exec("c")
 			s.exit("c")
-		}, []string{"c under - in c"}, 1},
+		}, []string{"b under - in b, end estimated", "c under - in c"}, 1},
 		{"pid used again after a lost exit, by a process of which only the exit is heard", func(s *story) {
 			s.forkAs("init", "b", 7)
 			s.exec("b")
@@ -114,7 +114,7 @@ func TestTableWithHoles(t *testing.T) {
 			s.exit("c") // b stands until a fork or exec takes its place
 			s.forkAs("init", "d", 7)
 			s.exit("d")
-		}, []string{"c under - in c, start estimated"}, 1},
+		}, []string{"c under - in c, start estimated", "b under - in b, end estimated"}, 1},
 		{"a parent's pid used again is no parent", func(s *story) {
 			s.forkAs("init", "old", 7)
 			s.exec("old")
@@ -127,7 +127,37 @@ func TestTableWithHoles(t *testing.T) {
 			s.exec("child") // its parent has the pid of old
 			s.exit("child", "new")
 			s.forkAs("init", "later", 7)
-		}, []string{"child under - in child", "new under - in new, start estimated"}, 1},
+		}, []string{"child under - in child", "new under - in new, start estimated", "old under - in old, end estimated"}, 1},
+		{"found to be gone after a lost exit", func(s *story) {
+			s.run("init", "a")
+			s.run("a", "b")
+			s.lose(func() { s.exit("b") })
+			s.sweep("init", "a")
+			s.exit("a")
+		}, []string{"b under a in a, end estimated", "a under - in a"}, 1},
+		{"found to be gone, and never executed a program", func(s *story) {
+			s.run("init", "a")
+			s.fork("a", "b")
+			s.lose(func() { s.exit("b") })
+			s.sweep("init", "a")
+			s.exit("a")
+		}, []string{"a under - in a"}, 0},
+		{"found to be gone, and its exit comes after all", func(s *story) {
+			s.run("init", "a")
+			s.run("a", "b")
+			s.lose(func() { s.exit("b") })
+			exit := s.last
+			s.sweep("init", "a")
+			s.hear(exit)
+			s.exit("a")
+		}, []string{"b under a in a, end estimated", "a under - in a"}, 1},
+		{"found to be alive after all that told of it was lost", func(s *story) {
+			s.run("init", "a")
+			s.lose(func() { s.run("a", "b") })
+			s.sweep("init", "a", "b")
+			s.run("b", "c")
+			s.exit("c", "b", "a")
+		}, []string{"c under b in a", "b under a in a, start estimated", "a under - in a"}, 0},
 
 		{"adopted", func(s *story) {
 			s.lose(func() { s.run("init", "a") })
@@ -234,8 +264,8 @@ func TestTableWithHoles(t *testing.T) {
 			if got := s.lines(); !slices.Equal(got, tc.want) {
 				t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tc.want, "\n\t"))
 			}
-			if got := s.table.Stats().Vanished; got != tc.vanished {
-				t.Errorf("%d vanished, want %d", got, tc.vanished)
+			if got := s.table.Stats().Estimated; got != tc.estimated {
+				t.Errorf("%d ends are estimated, want %d", got, tc.estimated)
 			}
 		})
 	}

@@ -136,7 +136,7 @@ func TestTable(t *testing.T) {
 			if got := s.lines(); !slices.Equal(got, tc.want) {
 				t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tc.want, "\n\t"))
 			}
-			if stats := s.table.Stats(); stats.Ended != uint64(len(tc.want)) || stats.Living != 0 || stats.Evicted != 0 || stats.Vanished != 0 {
+			if stats := s.table.Stats(); stats.Ended != uint64(len(tc.want)) || stats.Living != 0 || stats.Evicted != 0 || stats.Estimated != 0 {
 				t.Errorf("stats %+v, want %d ended and nothing else", stats, len(tc.want))
 			}
 		})

@@ -63,6 +63,10 @@ func (h *history) place(t *testing.T, all bool) *outcome {
 		if i%7 == 0 {
 			take(o.table.Advance(h.ring[i].At))
 		}
+		if i%5 == 4 {
+			o.table = replaced(t, o.table)
+			check(t, o.table)
+		}
 	}
 	stats := o.table.Stats()
 	o.whole = !h.lossy && stats.Evicted == 0

@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestStories(t *testing.T) {
+	// A signal that is caught here is at its default in what is started; one that
+	// is ignored, as nohup has it, would be ignored there as well.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

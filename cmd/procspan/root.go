@@ -55,7 +55,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317.`,
 		Args:                       knownCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newRun(), newExec(), newConfig(), newDoctor(), newVersion())
+	root.AddCommand(newRun(), newExec(), newDetach(), newConfig(), newDoctor(), newVersion())
 	return root
 }
 

@@ -20,13 +20,16 @@ func newRun() *cobra.Command {
 Without an exporter, starts and ends are shown live on standard output.
 
 At the first signal the programs are detached and what waits is delivered; a
-second signal cuts that short.`,
+second signal cuts that short. With daemon.persist in the configuration they stay
+at work for the next run. SIGUSR1 has what became of everything so far logged.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := s.load()
 			if err != nil {
 				return failed(err)
 			}
+			ask := make(chan os.Signal, 1)
+			signal.Notify(ask, syscall.SIGUSR1)
 			ctx, hurry := stopSignals()
 			log := s.logger()
 			return failed(agent.Run(ctx, agent.Options{
@@ -36,6 +39,7 @@ second signal cuts that short.`,
 				Console: os.Stdout,
 				Ready:   func() { dropPrivileges(log) },
 				Hurry:   hurry,
+				Ask:     ask,
 			}))
 		},
 	}

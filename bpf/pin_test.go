@@ -1,0 +1,208 @@
+package bpf
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/process"
+)
+
+// bpffs mounts a BPF file system for the test and returns a directory in it that
+// is not there yet.
+func bpffs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		if errors.Is(err, fs.ErrPermission) && os.Getenv("CI") != "true" {
+			t.Skip("mounting a BPF file system takes root")
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := Unpin(filepath.Join(dir, "procspan")); err != nil {
+			t.Error(err)
+		}
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(dir, "procspan")
+}
+
+// ran returns how often programs with these base names were executed, as all
+// events tell.
+func ran(all []process.Event, names ...string) []int {
+	counts := make([]int, len(names))
+	for i := range all {
+		for n, name := range names {
+			if all[i].Kind == process.Exec && all[i].Image.Name() == name {
+				counts[n]++
+			}
+		}
+	}
+	return counts
+}
+
+// program returns what runs a program with a name that nobody else has.
+func program(t *testing.T, name string) (run func()) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(self, path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := exec.Command(path, "be", "exit 0").Run(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func wantRan(t *testing.T, when string, all []process.Event, want map[string]int) {
+	t.Helper()
+	for name, n := range want {
+		if got := ran(all, name)[0]; got != n {
+			t.Errorf("%s: %s was seen to run %d times, want %d", when, name, got, n)
+		}
+	}
+}
+
+func TestTakeOver(t *testing.T) {
+	dir := bpffs(t)
+	a, b, c := program(t, "pinned-a"), program(t, "pinned-b"), program(t, "pinned-c")
+
+	first := tracer(t, Options{Pin: dir})
+	if first.Start() != Fresh || first.Session() == (Session{}) {
+		t.Errorf("began with %v, session %x; want Fresh and a session", first.Start(), first.Session())
+	}
+	a()
+	wantRan(t, "at work", rest(t, first), map[string]int{"pinned-a": 1})
+	first.Release()
+	b()
+	wantRan(t, "read and not released", rest(t, first), map[string]int{"pinned-b": 1})
+	position := first.Position()
+	if first.Held() == 0 {
+		t.Error("nothing is held back")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c() // nobody is there
+
+	second := tracer(t, Options{Pin: dir})
+	if second.Start() != TakenOver || second.Session() != first.Session() {
+		t.Errorf("began with %v, session %x; want TakenOver and %x", second.Start(), second.Session(), first.Session())
+	}
+	wantRan(t, "after the first", rest(t, second), map[string]int{"pinned-a": 0, "pinned-b": 1, "pinned-c": 1})
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	third := tracer(t, Options{Pin: dir})
+	if !third.Seek(position) {
+		t.Fatal("the ring does not have what follows the first one's position")
+	}
+	wantRan(t, "from the first one's position", rest(t, third), map[string]int{"pinned-b": 0, "pinned-c": 1})
+	third.Release()
+	if third.Seek(position) {
+		t.Error("it goes back to what was released")
+	}
+	living, err := third.Living()
+	if err != nil || len(living) == 0 {
+		t.Errorf("%d live, %v", len(living), err)
+	}
+	lost(t, third, "exec: ring buffer full")
+}
+
+func TestReplaced(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		then Options
+		harm func(t *testing.T, dir string)
+	}{
+		{"other options", Options{RingSize: 8 << 20}, func(*testing.T, string) {}},
+		{"another version", Options{}, func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, pinnedSession)))
+			must(t, pinSession(dir, sessionValue{Identity: [32]byte{1}}))
+		}},
+		{"not whole: no session", Options{}, func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, pinnedSession)))
+		}},
+		{"not whole: no link", Options{}, func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, linkPrefix+procspanProgOnExit)))
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := bpffs(t)
+			first := tracer(t, Options{Pin: dir})
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+			tc.harm(t, dir)
+			tc.then.Pin = dir
+			second := tracer(t, tc.then)
+			if second.Start() != Replaced || second.Session() == first.Session() {
+				t.Errorf("began with %v; want Replaced, and a session of its own", second.Start())
+			}
+			a := program(t, "pinned-a")
+			a()
+			wantRan(t, "at work", rest(t, second), map[string]int{"pinned-a": 1})
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnpin(t *testing.T) {
+	dir := bpffs(t)
+	if found, err := Unpin(dir); found || err != nil {
+		t.Errorf("of nothing: found %t, %v", found, err)
+	}
+	tr := tracer(t, Options{Pin: dir})
+	if !Pinned(dir) {
+		t.Error("nothing is pinned")
+	}
+	if found, err := Unpin(dir); !found || err != nil {
+		t.Errorf("found %t, %v", found, err)
+	}
+	if Pinned(dir) {
+		t.Error("something is still pinned")
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	if again := tracer(t, Options{Pin: dir}); again.Start() != Fresh {
+		t.Errorf("began with %v after it was removed, want Fresh", again.Start())
+	}
+}
+
+func TestPinElsewhere(t *testing.T) {
+	plain := t.TempDir()
+	for name, dir := range map[string]string{
+		"on another file system":           filepath.Join(plain, "procspan"),
+		"in a directory that is not there": filepath.Join(plain, "none", "procspan"),
+	} {
+		_, err := Open(Options{RingSize: 4 << 20, Pin: dir})
+		var explained *Error
+		if !errors.As(err, &explained) || explained.Cure == "" {
+			t.Errorf("%s: got %v, want an Error with a cure", name, err)
+		}
+	}
+	if found, err := Unpin(plain); found || err == nil {
+		t.Errorf("a directory that is not on a BPF file system: found %t, %v", found, err)
+	}
+}
