@@ -60,7 +60,7 @@ test-kernels: ## the kernel tests on Debian's 5.10, 6.1 and 6.12 and an arm64 ke
 # bench/results.json, bench/results.svg and the table in README.md; a quick one
 # writes to bin.
 BENCHFLAGS ?=
-bench: build ## procspan beside other tracers, as root: 7 to 10 minutes (BENCHFLAGS=-quick: 1 to 2; -h); may apt-get install bpftrace and libbpf-tools
+bench: build ## procspan beside other tracers, as root: 6 to 10 minutes (BENCHFLAGS=-quick: 1 to 2; -h); may apt-get install bpftrace and libbpf-tools
 	$(GO) build -o bin/bench ./bench
 	@git show HEAD:bench/results.json >bin/bench-before.json 2>/dev/null || true
 	@$(SUDO) env "PATH=$$PATH" bin/bench -procspan $(BIN) -against bin/bench-before.json -readme README.md $(BENCHFLAGS)

@@ -46,31 +46,39 @@ func (l *lab) build(ctx context.Context, p plan) (*build, error) {
 			return nil, ended
 		}
 		r.Spans = received.Spans + received.OtherSpans
-		l.say("build %d/%d: time × %.3f, %d spans", i+1, p.Builds, float64(r.With)/float64(r.Without), r.Spans)
+		l.say("build %d/%d: time × %.3f, CPU × %.3f, %d spans", i+1, p.Builds, r.ratio(), r.cpuRatio(), r.Spans)
 		b.Rounds = append(b.Rounds, r)
 	}
 	return b, nil
 }
 
-// compile builds the project from nothing and returns the time it took, in ns.
-func compile(ctx context.Context, dir string) (int64, error) {
+// compile builds the project from nothing.
+func compile(ctx context.Context, dir string) (done load, err error) {
 	objects, err := filepath.Glob(filepath.Join(dir, "*.o"))
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	for _, file := range append(objects, filepath.Join(dir, "project")) {
 		if err := os.RemoveAll(file); err != nil {
-			return 0, fmt.Errorf("clean the project: %w", err)
+			return done, fmt.Errorf("clean the project: %w", err)
 		}
 	}
 	cmd := exec.CommandContext(ctx, "make", "-s", "-j2")
 	cmd.Dir = dir
 	cmd.Env = append(plainEnvironment(), "TMPDIR="+dir)
+	host, err := hostCPU()
+	if err != nil {
+		return done, err
+	}
 	begin := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("make: %w\n%s", err, out)
+		return done, fmt.Errorf("make: %w\n%s", err, out)
 	}
-	return int64(time.Since(begin)), nil
+	done.Took = int64(time.Since(begin))
+	done.CPU = int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime())
+	hostAfter, err := hostCPU()
+	done.HostCPU = hostAfter - host
+	return done, err
 }
 
 // writeProject writes a C program of n files and its Makefile.

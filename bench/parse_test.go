@@ -14,6 +14,8 @@ import (
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/procspan/procspan/config"
 )
 
 // What the peers of Debian 12 print.
@@ -179,13 +181,18 @@ func TestKilobytes(t *testing.T) {
 }
 
 func TestConfiguration(t *testing.T) {
-	text := setup{logs: true, persist: true}.configuration("localhost:1", "/d", true)
-	for _, want := range []string{"tracer_provider:", "logger_provider:", "http://localhost:1", "daemon: {persist: true}", "directory: /d/delivery"} {
+	text := setup{logs: true, persist: true}.configuration("localhost:1", "/d")
+	for _, want := range []string{"tracer_provider:", "logger_provider:", "http://localhost:1", "persist: true", "directory: /d/delivery"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the configuration lacks %q:\n%s", want, text)
 		}
 	}
-	plain := setup{}.configuration("localhost:1", "/d", false)
+	for _, s := range []setup{{}, {logs: true}, {logs: true, persist: true}} {
+		if _, err := config.Parse("procspan.yml", []byte(s.configuration("localhost:1", "/d")), func(string) (string, bool) { return "", false }); err != nil {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	plain := setup{}.configuration("localhost:1", "/d")
 	if strings.Contains(plain, "distribution") || strings.Contains(plain, "logger_provider") {
 		t.Errorf("the default configuration says more than where to send:\n%s", plain)
 	}

@@ -89,6 +89,9 @@ func plot(r *results) string {
 	}
 	foot := fmt.Sprintf("procspan %s · Linux %s · %d CPUs, %s · %s", first(r.Versions["procspan"]),
 		r.Machine.Kernel, r.Machine.CPUs, r.Machine.Model, r.Begun.Format(time.DateOnly))
+	if others := r.others(); others >= 1 {
+		foot += fmt.Sprintf(" · other work took %.0f %% of the machine", others)
+	}
 	if r.Quick {
 		foot = "Quick: too short to be quoted. " + foot
 	}

@@ -61,8 +61,8 @@ type contest struct {
 
 // round is a storm without any tracer and the storm with it that came next.
 type round struct {
-	Without stormed `json:"without"`
-	With    stormed `json:"with"`
+	Without load `json:"without"`
+	With    load `json:"with"`
 	// CPU is user and system time of the tracer's processes, from before the
 	// storm until it had delivered everything.
 	CPU         int64  `json:"cpu_ns"`
@@ -86,9 +86,9 @@ type build struct {
 }
 
 type buildRound struct {
-	Without int64 `json:"without_ns"`
-	With    int64 `json:"with_ns"`
-	Spans   int   `json:"spans"` // all of them; those of others on the host too
+	Without load `json:"without"`
+	With    load `json:"with"`
+	Spans   int  `json:"spans"` // all of them; those of others on the host too
 }
 
 // scale is procspan with many processes, and with nothing to do.

@@ -20,15 +20,15 @@ type tracer struct {
 	stop      syscall.Signal
 	receiver  *receiver
 	ready     time.Duration // from its exec until it said that it observes; 0: it does not say
-	after     func() error  // once it has ended
 	said      *tail
 }
 
 // setup is how procspan is configured, where it is not the default.
 type setup struct{ logs, persist bool }
 
-// configuration returns procspan's file. Where it keeps files, they are in dir.
-func (s setup) configuration(target, dir string, delivery bool) string {
+// configuration returns procspan's file. What it keeps is in dir, away from that
+// of a host's own procspan.
+func (s setup) configuration(target, dir string) string {
 	exporter := `
   processors:
     - batch:
@@ -39,26 +39,20 @@ func (s setup) configuration(target, dir string, delivery bool) string {
 	if s.logs {
 		text += "logger_provider:" + exporter
 	}
-	if s.persist || delivery {
-		text += "distribution:\n  procspan:\n"
-	}
 	if s.persist {
-		text += "    daemon: {persist: true}\n"
-	}
-	if delivery {
-		text += "    delivery: {directory: " + filepath.Join(dir, "delivery") + "}\n"
+		text += `distribution:
+  procspan:
+    delivery: {directory: ` + dir + `/delivery}
+    daemon: {persist: true, pin_directory: ` + dir + `/bpf/pins, state_directory: ` + dir + `/state}
+`
 	}
 	return text
 }
 
 // accepts reports whether procspan knows all of a configuration.
 func (l *lab) accepts(ctx context.Context, s setup) bool {
-	return l.checks(ctx, s.configuration("localhost:4317", l.dir, false))
-}
-
-func (l *lab) checks(ctx context.Context, configuration string) bool {
 	file := filepath.Join(l.dir, "check.yml")
-	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(s.configuration("localhost:4317", l.dir)), 0o644); err != nil {
 		return false
 	}
 	return exec.CommandContext(ctx, l.procspan, "config", "check", file).Run() == nil
@@ -74,24 +68,25 @@ func (l *lab) startProcspan(ctx context.Context, s setup) (*tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the sink: %w", err)
 	}
-	// A host's own procspan keeps its directory to itself.
-	target := strings.TrimSpace(address)
-	delivery := l.checks(ctx, setup{}.configuration(target, l.dir, true))
-	file := filepath.Join(l.dir, "procspan.yml")
-	if err := os.WriteFile(file, []byte(s.configuration(target, l.dir, delivery)), 0o644); err != nil {
-		return nil, err
+	dir, err := os.MkdirTemp(l.dir, "procspan")
+	if err != nil {
+		return nil, errors.Join(err, sink.close())
+	}
+	argv := []string{l.procspan, "run", "--config", filepath.Join(dir, "procspan.yml")}
+	if err := os.WriteFile(argv[3], []byte(s.configuration(strings.TrimSpace(address), dir)), 0o644); err != nil {
+		return nil, errors.Join(err, sink.close())
+	}
+	if s.persist {
+		// What outlives procspan ends with the mount namespace, which does not.
+		pins := filepath.Join(dir, "bpf")
+		if err := os.Mkdir(pins, 0o755); err != nil {
+			return nil, errors.Join(err, sink.close())
+		}
+		argv = mounting("bpf", pins, argv)
 	}
 	t := &tracer{stop: syscall.SIGTERM, receiver: sink, said: &tail{}}
-	if s.persist {
-		t.after = func() error {
-			if out, err := exec.Command(l.procspan, "detach").CombinedOutput(); err != nil {
-				return fmt.Errorf("procspan detach: %w\n%s", err, out)
-			}
-			return nil
-		}
-	}
 	// Not with ctx: it is told to stop, and not killed.
-	cmd := exec.Command(l.procspan, "run", "--config", file)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = plainEnvironment()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -116,6 +111,12 @@ func (l *lab) startProcspan(ctx context.Context, s setup) (*tracer, error) {
 	t.ready = time.Since(begin)
 	go func() { _, _ = io.Copy(t.said, lines) }() // ends with procspan
 	return t, nil
+}
+
+// mounting returns a command that runs argv in a mount namespace of its own, as
+// the same process, with a file system at target.
+func mounting(fstype, target string, argv []string) []string {
+	return append([]string{"unshare", "--mount", "sh", "-c", `mount -t "$0" "$0" "$1" && shift && exec "$@"`, fstype, target}, argv...)
 }
 
 // plainEnvironment is what tracers get: nothing that would configure them.
@@ -156,7 +157,7 @@ func (l *lab) startPrinting(ctx context.Context, programs ...printing) (*tracer,
 		if _, err := os.Stat("/sys/kernel/tracing/events"); err != nil {
 			// They need tracefs, which stands nowhere: in a mount namespace of
 			// their own it does.
-			argv = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tracefs tracefs /sys/kernel/tracing && exec "$@"`, "sh"}, argv...)
+			argv = mounting("tracefs", "/sys/kernel/tracing", argv)
 		}
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = plainEnvironment()

@@ -176,17 +176,17 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
-// stormed is what a storm took, in ns.
-type stormed struct {
+// load is what a storm or a build took, in ns.
+type load struct {
 	Took int64 `json:"took_ns"` // from the first start to the last end
-	CPU  int64 `json:"cpu_ns"`  // of the workers and their children
+	CPU  int64 `json:"cpu_ns"`  // of its processes
 	// HostCPU is of all processes of the host, with what interrupts and other
 	// guests of the same machine took, by the 10 ms.
 	HostCPU int64 `json:"host_cpu_ns"`
 }
 
 // storm has the workers start n processes in all.
-func (l *lab) storm(ctx context.Context, name string, n int) (done stormed, err error) {
+func (l *lab) storm(ctx context.Context, name string, n int) (done load, err error) {
 	type worker struct {
 		cmd *exec.Cmd
 		in  io.WriteCloser

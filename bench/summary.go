@@ -32,7 +32,15 @@ func (r round) ratio() float64     { return float64(r.With.Took) / float64(r.Wit
 func (r round) cpuRatio() float64  { return float64(r.With.CPU) / float64(r.Without.CPU) }
 func (r round) cpuMicros() float64 { return micros(r.CPU, r.Lifetimes) }
 
-func (b buildRound) ratio() float64 { return float64(b.With) / float64(b.Without) }
+func (b buildRound) ratio() float64    { return float64(b.With.Took) / float64(b.Without.Took) }
+func (b buildRound) cpuRatio() float64 { return float64(b.With.CPU) / float64(b.Without.CPU) }
+
+func (b *build) each(f func(buildRound) float64) (values []float64) {
+	for _, r := range b.Rounds {
+		values = append(values, f(r))
+	}
+	return values
+}
 
 // micros returns µs for each of n.
 func micros(ns int64, n int) float64 { return float64(ns) / 1e3 / float64(n) }
@@ -110,13 +118,9 @@ func report(r *results) string {
 		b.WriteString("\n| procspan | |\n|---|---|\n")
 	}
 	if r.Build != nil {
-		var ratios []float64
-		for _, round := range r.Build.Rounds {
-			ratios = append(ratios, round.ratio())
-		}
-		ratio := spreadOf(ratios)
-		fmt.Fprintf(&b, "| `make -j2` of %d C files, with / without, %d pairs | %.3f (%.3f–%.3f) |\n",
-			r.Plan.Compiles, len(ratios), ratio.median, ratio.min, ratio.max)
+		ratio, own := spreadOf(r.Build.each(buildRound.ratio)), spreadOf(r.Build.each(buildRound.cpuRatio))
+		fmt.Fprintf(&b, "| `make -j2` of %d C files, with / without, %d pairs | time %.3f (%.3f–%.3f), its own CPU %.3f (%.3f–%.3f) |\n",
+			r.Plan.Compiles, len(r.Build.Rounds), ratio.median, ratio.min, ratio.max, own.median, own.min, own.max)
 	}
 	if s := r.Scale; s != nil {
 		fmt.Fprintf(&b, "| RSS with %d processes alive (at most) | %.1f MB (%.1f) |\n", s.Living, float64(s.RSS)/1e6, float64(s.PeakRSS)/1e6)
@@ -188,11 +192,9 @@ func (r *results) metrics() (all []metric) {
 		}
 	}
 	if r.Build != nil {
-		var ratios []float64
-		for _, round := range r.Build.Rounds {
-			ratios = append(ratios, round.ratio())
-		}
-		all = append(all, metric{"make -j2, with / without", median(ratios)})
+		all = append(all,
+			metric{"make -j2: time, with / without", median(r.Build.each(buildRound.ratio))},
+			metric{"make -j2: its own CPU, with / without", median(r.Build.each(buildRound.cpuRatio))})
 	}
 	if s := r.Scale; s != nil {
 		all = append(all,

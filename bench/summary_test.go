@@ -45,8 +45,8 @@ func TestMedian(t *testing.T) {
 func sample() *results {
 	r := func(without, with, cpu int64, seen int) round {
 		return round{
-			Without: stormed{Took: without, CPU: 1_000_000, HostCPU: 1_000_000 + without/2},
-			With:    stormed{Took: with, CPU: 1_100_000},
+			Without: load{Took: without, CPU: 1_000_000, HostCPU: 1_000_000 + without/2},
+			With:    load{Took: with, CPU: 1_100_000},
 			CPU:     cpu, ReceiverCPU: 20_000, RSS: 40e6, PeakRSS: 50e6, Lifetimes: 10, Seen: seen,
 		}
 	}
@@ -65,7 +65,10 @@ func sample() *results {
 			},
 			{Name: "other", Title: "other: prints", Absent: "it is <not> installed"},
 		},
-		Build: &build{Rounds: []buildRound{{Without: 100, With: 104}, {Without: 100, With: 102}}},
+		Build: &build{Rounds: []buildRound{
+			{Without: load{Took: 100, CPU: 50}, With: load{Took: 104, CPU: 51}},
+			{Without: load{Took: 100, CPU: 50}, With: load{Took: 102, CPU: 52}},
+		}},
 		Scale: &scale{Living: 10_000, RSS: 30e6, PeakRSS: 35e6, Idle: 10e9, IdleCPU: 5e6, Older: 2_000, Ready: []int64{200e6, 300e6, 250e6}},
 	}
 }
@@ -76,7 +79,7 @@ func TestReport(t *testing.T) {
 		"| procspan: spans | 1.100 (1.000–1.300) | 1.100 (1.100–1.100) | 20.0 (10.0–30.0) | 4.00 | 2.0 | 40.0 | 29 of 30 | 1 |\n",
 		"| other: prints | left out: it is <not> installed |",
 		"| procspan: spans | on_exec 3000 (2.00 runs), on_exit 1000 (1.00 runs) |\n",
-		"2 pairs | 1.030 (1.020–1.040) |\n",
+		"2 pairs | time 1.030 (1.020–1.040), its own CPU 1.030 (1.020–1.040) |\n",
 		"| RSS with 10000 processes alive (at most) | 30.0 MB (35.0) |\n",
 		"| 0.050 % of a core (0 other spans meanwhile) |\n",
 		"| 250 ms (300) |\n",
@@ -116,7 +119,7 @@ func TestChanges(t *testing.T) {
 		"| procspan: spawn time, with / without | 1.100 | 1.210 | +10.0 % |\n",
 		"| procspan: lost, % of lifetimes | 3.333 | 0.000 | -100.0 % |\n",
 		"| other: RSS, MB | – | 40.000 | new |\n",
-		"| make -j2, with / without | 1.030 | 1.030 | +0.0 % |\n",
+		"| make -j2: time, with / without | 1.030 | 1.030 | +0.0 % |\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the changes lack %q:\n%s", want, got)

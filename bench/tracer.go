@@ -166,9 +166,6 @@ func (t *tracer) end() error {
 		}
 		kill.Stop()
 	}
-	if t.after != nil {
-		failed = errors.Join(failed, t.after())
-	}
 	t.processes = nil
 	return failed
 }
