@@ -199,6 +199,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = NULL;
 	struct exec_record *record;
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -259,7 +260,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	end = record->end;
 	if (end > PATHS_MAX || size > ARGS_MAX)
 		return 0;
-	if (bpf_probe_read_user(record->data + end, size, (void *)args)) {
+	if (variables_count)
+		search = bpf_map_lookup_elem(&searches, &cpu);
+	if (search && begin_search(search, task->mm, args, size)) {
+		bpf_probe_read_kernel(record->data + end, size, search->chunk);
+	} else if (bpf_probe_read_user(record->data + end, size, (void *)args)) {
 		record->exec.header.flags |= WIRE_ARGS_CUT;
 		count_loss(LOST_ARGS);
 		size = 0;
@@ -268,8 +273,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->end = end + size;
 
 	record->exec.env_len = 0;
-	if (variables_count)
-		search_environment(record, task->mm, cpu);
+	if (search)
+		search_environment(record, search);
 	end = record->end;
 	if (end > EXEC_DATA_MAX)
 		return 0;
