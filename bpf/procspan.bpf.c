@@ -48,6 +48,16 @@ const enum wire_flag unused_flag __attribute__((unused));
 const enum wire_kind unused_kind __attribute__((unused));
 const enum wire_loss unused_loss __attribute__((unused));
 
+/* A copy by loads, which a call of a helper is dearer than. */
+static __always_inline void copy_comm(char *to, struct task_struct *task)
+{
+	const __u64 *from = (const __u64 *)task->comm;
+
+	_Static_assert(sizeof(task->comm) == 2 * sizeof(__u64), "two words");
+	((__u64 *)to)[0] = from[0];
+	((__u64 *)to)[1] = from[1];
+}
+
 static __always_inline void fill_header(struct wire_header *h, __u32 kind, struct task_struct *task,
 					struct task_struct *parent)
 {
@@ -62,7 +72,7 @@ static __always_inline void fill_header(struct wire_header *h, __u32 kind, struc
 	h->exec_id = leader->self_exec_id;
 	h->parent_pid = parent->tgid;
 	h->parent_start = parent_leader->start_boottime;
-	bpf_probe_read_kernel_str(h->comm, sizeof(h->comm), leader->comm);
+	copy_comm(h->comm, leader);
 }
 
 /*
