@@ -18,12 +18,22 @@ struct name_record {
 	char data[PATH_ROOM + NAME_ROOM];
 };
 
-/* One name under construction per CPU. */
+/*
+ * What a CPU needs to tell names. The cgroups it saw last are in named, or were
+ * and were pushed out: most tasks are of the same as the one before, and are told
+ * without looking there. Whoever empties named empties this, too.
+ */
+struct naming {
+	__u64 last_v2;
+	__u64 last_v1;
+	struct name_record record; /* under construction */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct name_record);
+	__type(value, struct naming);
 } naming SEC(".maps");
 
 /* Since 6.15. */
@@ -63,20 +73,19 @@ static __noinline int append_directory(struct name_record *record, struct kernfs
 }
 
 /*
- * Tells the path of a cgroup that no record before told. It is marked as told
- * after: a record on another CPU does not come to stand before its name.
+ * Tells the path of a cgroup unless a record told it before; returns whether one
+ * has. It is marked as told after: a record on another CPU does not come to stand
+ * before its name.
  */
-static __noinline int name_cgroup(struct cgroup *cgroup, __u64 id)
+static __noinline bool name_cgroup(struct name_record *record, struct cgroup *cgroup, __u64 id)
 {
-	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
-	struct name_record *record;
+	struct kernfs_node *node;
 	int step = GO_ON;
-	__u32 zero = 0;
 	__u8 yes = 1;
 
-	record = bpf_map_lookup_elem(&naming, &zero);
-	if (!record)
-		return 0;
+	if (bpf_map_lookup_elem(&named, &id))
+		return true;
+	node = BPF_CORE_READ(cgroup, kn);
 	record->name.header.kind = WIRE_NAME;
 	record->name.header.at = bpf_ktime_get_boot_ns();
 	record->name.cgroup = id;
@@ -89,26 +98,33 @@ static __noinline int name_cgroup(struct cgroup *cgroup, __u64 id)
 		__u32 len = record->name.path_len;
 
 		if (len > sizeof(record->data)) /* never; the verifier wants to see it */
-			return 0;
+			return false;
 		if (!submit(record, sizeof(record->name) + len, LOST_NAME))
-			return 0;
+			return false;
 	}
 	bpf_map_update_elem(&named, &id, &yes, BPF_ANY);
-	return 0;
+	return true;
 }
 
 static __always_inline void name_cgroups(struct wire_groups *g, struct task_struct *task)
 {
 	int i = v1_controller();
+	struct naming *state;
 	struct css_set *set;
+	__u32 zero = 0;
 
 	if (!capture_cgroups || !bpf_core_field_exists(task->cgroups))
 		return;
+	state = bpf_map_lookup_elem(&naming, &zero);
+	if (!state)
+		return;
 	set = task->cgroups;
-	if (!bpf_map_lookup_elem(&named, &g->cgroup_v2))
-		name_cgroup(set->dfl_cgrp, g->cgroup_v2);
-	if (i >= 0 && g->cgroup_v1 != g->cgroup_v2 && !bpf_map_lookup_elem(&named, &g->cgroup_v1))
-		name_cgroup(set->subsys[i]->cgroup, g->cgroup_v1);
+	if (g->cgroup_v2 != state->last_v2 &&
+	    name_cgroup(&state->record, set->dfl_cgrp, g->cgroup_v2))
+		state->last_v2 = g->cgroup_v2;
+	if (i >= 0 && g->cgroup_v1 != g->cgroup_v2 && g->cgroup_v1 != state->last_v1 &&
+	    name_cgroup(&state->record, set->subsys[i]->cgroup, g->cgroup_v1))
+		state->last_v1 = g->cgroup_v1;
 }
 
 #endif

@@ -9,8 +9,26 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/procspan/procspan/process"
 )
+
+// forgetLast has each CPU forget the cgroups it saw last, as others seen since do.
+func forgetLast(t *testing.T, tr *Tracer) {
+	t.Helper()
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := make([][]byte, cpus)
+	for i := range none {
+		none[i] = make([]byte, tr.objects.Naming.ValueSize())
+	}
+	if err := tr.objects.Naming.Put(uint32(0), none); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // The path of a cgroup comes before what happens in it, once, and is right
 // although the cgroup is gone when it is read.
@@ -38,6 +56,7 @@ func TestCgroupPaths(t *testing.T) {
 					if err := tr.objects.Named.Delete(id); err != nil {
 						t.Error(err)
 					}
+					forgetLast(t, tr)
 					runIn(t, dir)
 				}
 				for d := dir; filepath.Base(d) == "deeper.slice"; d = filepath.Dir(d) {

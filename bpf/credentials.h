@@ -12,10 +12,11 @@ static __always_inline __u32 vpid(struct task_struct *task)
 	struct pid *pid = task->signal->pids[PIDTYPE_TGID];
 	__u64 upid =
 	    bpf_core_field_offset(pid->numbers) + pid->level * bpf_core_type_size(struct upid);
-	int nr = 0;
+	int nr = pid->numbers[0].nr;
 
-	bpf_probe_read_kernel(&nr, sizeof(nr),
-			      (char *)pid + upid + bpf_core_field_offset(struct upid, nr));
+	if (pid->level)
+		bpf_probe_read_kernel(&nr, sizeof(nr),
+				      (char *)pid + upid + bpf_core_field_offset(struct upid, nr));
 	return nr;
 }
 

@@ -16,19 +16,20 @@
 const volatile char variables[VARIABLES_MAX][VARIABLE_NAME_MAX + 1] = {};
 const volatile __u32 variables_count = 0;
 const volatile __u64 variables_first = 0; /* bit c % 64 is set where a name begins with c */
+/* Eight times each of the two bytes that all names, with the '=', begin with; or 0. */
+const volatile __u64 variables_prefix[2] = {};
 
 /* A search for environment variables. */
 struct search {
-	__u64 begin; /* of the environment, in user memory */
+	__u64 begin; /* in user memory: of the arguments, if they are searched over, or the
+			environment */
 	__u64 size;
-	__u64 address; /* of the chunk */
+	__u64 args;    /* how many bytes of arguments stand before the environment */
+	__u64 address; /* of the chunk; 0 for none */
 	__u32 found;   /* bit i: variables[i] */
 	__u32 len;     /* of what chunk holds */
 	/* With room for a name that begins right after the chunk. */
-	union {
-		__u64 words[CHUNK / sizeof(__u64)];
-		char chunk[CHUNK + VARIABLE_NAME_MAX + 1];
-	};
+	char chunk[CHUNK + VARIABLE_NAME_MAX + 1];
 };
 
 /* One search per CPU, like scratch. */
@@ -70,7 +71,8 @@ __noinline int take_variable(__u64 at)
 	__u32 i, end;
 	long len;
 
-	if (!record || !search || at > CHUNK || at >= search->len)
+	if (!record || !search || at > CHUNK || at >= search->len ||
+	    search->address + at < search->begin + search->args)
 		return 0;
 	for (i = 0; i < variables_count && i < VARIABLES_MAX; i++)
 		if (is_variable(at, i))
@@ -136,6 +138,53 @@ __noinline int look_at_several(__u64 i, __u64 marked)
 	return 0;
 }
 
+/* Eight bytes at any address: the kernels of amd64 and arm64 have unaligned loads. */
+static __always_inline __u64 word_at(const char *p)
+{
+	return *(const __u64 *)p;
+}
+
+/* Looks at the strings that begin after the NULs of the 16 bytes at i. */
+__noinline int look_after(__u64 i)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
+
+	if (!search || i >= CHUNK)
+		return 0;
+	look_at_several(i, nul_bytes(word_at(search->chunk + i)));
+	if (i + sizeof(__u64) < CHUNK)
+		look_at_several(i + sizeof(__u64),
+				nul_bytes(word_at(search->chunk + i + sizeof(__u64))));
+	return 0;
+}
+
+/*
+ * Whether the prefix may follow a NUL at one of the eight bytes at p. Never wrong
+ * where it says no: one less than NUL has the high bit, with a borrow, too; what
+ * follows a NUL, or is not ASCII, may have it as well. Here is no branch for each
+ * NUL, whose distances no processor foresees.
+ */
+static __always_inline __u64 may_begin(const char *p, __u64 first, __u64 second)
+{
+	return (word_at(p) - EACH_BYTE(1)) & ((word_at(p + 1) ^ first) - EACH_BYTE(1)) &
+	       ((word_at(p + 2) ^ second) - EACH_BYTE(1)) & EACH_BYTE(0x80);
+}
+
+/* Reads one chunk. Returns nonzero when it cannot be read. */
+static __always_inline int read_chunk(struct search *search, __u64 offset)
+{
+	__u64 address = search->begin + offset, len = search->size - offset;
+
+	if (len > sizeof(search->chunk))
+		len = sizeof(search->chunk);
+	if (bpf_probe_read_user(search->chunk, len, (void *)address))
+		return -1;
+	search->address = address;
+	search->len = len;
+	return 0;
+}
+
 /*
  * Looks at the strings that begin in one chunk, or right after it. Returns
  * nonzero when the chunk cannot be read.
@@ -144,21 +193,28 @@ __noinline int search_chunk(__u64 offset)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
-	__u64 len;
+	__u64 first, second;
 
 	if (!search)
 		return -1;
-	search->address = search->begin + offset;
-	len = search->size - offset;
-	if (len > sizeof(search->chunk))
-		len = sizeof(search->chunk);
-	if (bpf_probe_read_user(search->chunk, len, (void *)search->address))
+	if (search->address != search->begin + offset && read_chunk(search, offset))
 		return -1;
-	search->len = len;
-	if (!offset)
-		look_at(search, 0);
-	for (__u64 i = 0; i < CHUNK && i < len; i += sizeof(__u64)) {
-		__u64 marked = nul_bytes(search->words[i / sizeof(__u64)]);
+	if (!offset) {
+		if (search->args > CHUNK) /* never; the verifier wants to see it */
+			return -1;
+		look_at(search, search->args);
+	}
+	first = variables_prefix[0];
+	second = variables_prefix[1];
+	if (first) {
+		for (__u64 i = 0; i < CHUNK && i < search->len; i += 2 * sizeof(__u64))
+			if (may_begin(search->chunk + i, first, second) |
+			    may_begin(search->chunk + i + sizeof(__u64), first, second))
+				look_after(i);
+		return 0;
+	}
+	for (__u64 i = 0; i < CHUNK && i < search->len; i += sizeof(__u64)) {
+		__u64 marked = nul_bytes(word_at(search->chunk + i));
 
 		if (marked & (marked - 1))
 			look_at_several(i, marked);
@@ -168,25 +224,40 @@ __noinline int search_chunk(__u64 offset)
 	return 0;
 }
 
-static __always_inline void search_environment(struct exec_record *record, struct mm_struct *mm,
-					       __u32 cpu)
+/*
+ * Begins a search, and reads the arguments, too, if they and the environment stand
+ * as execve lays them out, one right before the other: one read costs less than
+ * two. Returns whether chunk begins with all of the arguments.
+ */
+static __always_inline bool begin_search(struct search *search, struct mm_struct *mm, __u64 args,
+					 __u64 args_size)
 {
-	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
-	__u64 offset = 0, size = mm->env_end - mm->env_start;
-
-	if (!search)
-		return;
-	search->begin = mm->env_start;
-	search->size = size;
 	search->found = 0;
-	for (int i = 0; i < CHUNKS_MAX && offset < size; i++) {
+	search->address = 0;
+	search->begin = args;
+	search->args = args_size;
+	search->size = mm->env_end - args;
+	if (args + args_size == mm->env_start && args_size <= CHUNK / 2 &&
+	    search->size <= CHUNKS_MAX * CHUNK && !read_chunk(search, 0))
+		return true;
+	search->begin = mm->env_start;
+	search->args = 0;
+	search->size = mm->env_end - mm->env_start;
+	return false;
+}
+
+static __always_inline void search_environment(struct exec_record *record, struct search *search)
+{
+	__u64 offset = 0;
+
+	for (int i = 0; i < CHUNKS_MAX && offset < search->size; i++) {
 		if (search_chunk(offset)) {
 			count_loss(LOST_ENVIRONMENT);
 			break;
 		}
 		offset += CHUNK;
 	}
-	if (offset < size)
+	if (offset < search->size)
 		record->exec.header.flags |= WIRE_ENV_CUT;
 }
 

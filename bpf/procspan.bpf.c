@@ -48,6 +48,16 @@ const enum wire_flag unused_flag __attribute__((unused));
 const enum wire_kind unused_kind __attribute__((unused));
 const enum wire_loss unused_loss __attribute__((unused));
 
+/* A copy by loads, which a call of a helper is dearer than. */
+static __always_inline void copy_comm(char *to, struct task_struct *task)
+{
+	const __u64 *from = (const __u64 *)task->comm;
+
+	_Static_assert(sizeof(task->comm) == 2 * sizeof(__u64), "two words");
+	((__u64 *)to)[0] = from[0];
+	((__u64 *)to)[1] = from[1];
+}
+
 static __always_inline void fill_header(struct wire_header *h, __u32 kind, struct task_struct *task,
 					struct task_struct *parent)
 {
@@ -62,7 +72,7 @@ static __always_inline void fill_header(struct wire_header *h, __u32 kind, struc
 	h->exec_id = leader->self_exec_id;
 	h->parent_pid = parent->tgid;
 	h->parent_start = parent_leader->start_boottime;
-	bpf_probe_read_kernel_str(h->comm, sizeof(h->comm), leader->comm);
+	copy_comm(h->comm, leader);
 }
 
 /*
@@ -199,6 +209,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = NULL;
 	struct exec_record *record;
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -259,7 +270,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	end = record->end;
 	if (end > PATHS_MAX || size > ARGS_MAX)
 		return 0;
-	if (bpf_probe_read_user(record->data + end, size, (void *)args)) {
+	if (variables_count)
+		search = bpf_map_lookup_elem(&searches, &cpu);
+	if (search && begin_search(search, task->mm, args, size)) {
+		bpf_probe_read_kernel(record->data + end, size, search->chunk);
+	} else if (bpf_probe_read_user(record->data + end, size, (void *)args)) {
 		record->exec.header.flags |= WIRE_ARGS_CUT;
 		count_loss(LOST_ARGS);
 		size = 0;
@@ -268,8 +283,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->end = end + size;
 
 	record->exec.env_len = 0;
-	if (variables_count)
-		search_environment(record, task->mm, cpu);
+	if (search)
+		search_environment(record, search);
 	end = record->end;
 	if (end > EXEC_DATA_MAX)
 		return 0;

@@ -154,40 +154,41 @@ type procspanWireUsage struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	procspanMapClocks         = "clocks"
-	procspanMapEnded          = "ended"
-	procspanMapEvents         = "events"
-	procspanMapExitedIo       = "exited_io"
-	procspanMapFollowed       = "followed"
-	procspanMapLeaders        = "leaders"
-	procspanMapLosses         = "losses"
-	procspanMapNamed          = "named"
-	procspanMapNaming         = "naming"
-	procspanMapScratch        = "scratch"
-	procspanMapSearches       = "searches"
-	procspanMapSignals        = "signals"
-	procspanMapWalks          = "walks"
-	procspanProgListLiving    = "list_living"
-	procspanProgOnExec        = "on_exec"
-	procspanProgOnExit        = "on_exit"
-	procspanProgOnFork        = "on_fork"
-	procspanProgOnSignal      = "on_signal"
-	procspanVarArgsLimit      = "args_limit"
-	procspanVarCaptureCgroups = "capture_cgroups"
-	procspanVarCaptureCwd     = "capture_cwd"
-	procspanVarHasGroupDead   = "has_group_dead"
-	procspanVarOnlyFollowed   = "only_followed"
-	procspanVarUnusedExit     = "unused_exit"
-	procspanVarUnusedFlag     = "unused_flag"
-	procspanVarUnusedFork     = "unused_fork"
-	procspanVarUnusedKind     = "unused_kind"
-	procspanVarUnusedLoss     = "unused_loss"
-	procspanVarUnusedName     = "unused_name"
-	procspanVarUnusedSnapshot = "unused_snapshot"
-	procspanVarVariables      = "variables"
-	procspanVarVariablesCount = "variables_count"
-	procspanVarVariablesFirst = "variables_first"
-	procspanVarWatermark      = "watermark"
+	procspanMapClocks          = "clocks"
+	procspanMapEnded           = "ended"
+	procspanMapEvents          = "events"
+	procspanMapExitedIo        = "exited_io"
+	procspanMapFollowed        = "followed"
+	procspanMapLeaders         = "leaders"
+	procspanMapLosses          = "losses"
+	procspanMapNamed           = "named"
+	procspanMapNaming          = "naming"
+	procspanMapScratch         = "scratch"
+	procspanMapSearches        = "searches"
+	procspanMapSignals         = "signals"
+	procspanMapWalks           = "walks"
+	procspanProgListLiving     = "list_living"
+	procspanProgOnExec         = "on_exec"
+	procspanProgOnExit         = "on_exit"
+	procspanProgOnFork         = "on_fork"
+	procspanProgOnSignal       = "on_signal"
+	procspanVarArgsLimit       = "args_limit"
+	procspanVarCaptureCgroups  = "capture_cgroups"
+	procspanVarCaptureCwd      = "capture_cwd"
+	procspanVarHasGroupDead    = "has_group_dead"
+	procspanVarOnlyFollowed    = "only_followed"
+	procspanVarUnusedExit      = "unused_exit"
+	procspanVarUnusedFlag      = "unused_flag"
+	procspanVarUnusedFork      = "unused_fork"
+	procspanVarUnusedKind      = "unused_kind"
+	procspanVarUnusedLoss      = "unused_loss"
+	procspanVarUnusedName      = "unused_name"
+	procspanVarUnusedSnapshot  = "unused_snapshot"
+	procspanVarVariables       = "variables"
+	procspanVarVariablesCount  = "variables_count"
+	procspanVarVariablesFirst  = "variables_first"
+	procspanVarVariablesPrefix = "variables_prefix"
+	procspanVarWatermark       = "watermark"
 )
 
 // loadProcspan returns the embedded CollectionSpec for procspan.
@@ -262,22 +263,23 @@ type procspanMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type procspanVariableSpecs struct {
-	ArgsLimit      *ebpf.VariableSpec `ebpf:"args_limit"`
-	CaptureCgroups *ebpf.VariableSpec `ebpf:"capture_cgroups"`
-	CaptureCwd     *ebpf.VariableSpec `ebpf:"capture_cwd"`
-	HasGroupDead   *ebpf.VariableSpec `ebpf:"has_group_dead"`
-	OnlyFollowed   *ebpf.VariableSpec `ebpf:"only_followed"`
-	UnusedExit     *ebpf.VariableSpec `ebpf:"unused_exit"`
-	UnusedFlag     *ebpf.VariableSpec `ebpf:"unused_flag"`
-	UnusedFork     *ebpf.VariableSpec `ebpf:"unused_fork"`
-	UnusedKind     *ebpf.VariableSpec `ebpf:"unused_kind"`
-	UnusedLoss     *ebpf.VariableSpec `ebpf:"unused_loss"`
-	UnusedName     *ebpf.VariableSpec `ebpf:"unused_name"`
-	UnusedSnapshot *ebpf.VariableSpec `ebpf:"unused_snapshot"`
-	Variables      *ebpf.VariableSpec `ebpf:"variables"`
-	VariablesCount *ebpf.VariableSpec `ebpf:"variables_count"`
-	VariablesFirst *ebpf.VariableSpec `ebpf:"variables_first"`
-	Watermark      *ebpf.VariableSpec `ebpf:"watermark"`
+	ArgsLimit       *ebpf.VariableSpec `ebpf:"args_limit"`
+	CaptureCgroups  *ebpf.VariableSpec `ebpf:"capture_cgroups"`
+	CaptureCwd      *ebpf.VariableSpec `ebpf:"capture_cwd"`
+	HasGroupDead    *ebpf.VariableSpec `ebpf:"has_group_dead"`
+	OnlyFollowed    *ebpf.VariableSpec `ebpf:"only_followed"`
+	UnusedExit      *ebpf.VariableSpec `ebpf:"unused_exit"`
+	UnusedFlag      *ebpf.VariableSpec `ebpf:"unused_flag"`
+	UnusedFork      *ebpf.VariableSpec `ebpf:"unused_fork"`
+	UnusedKind      *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedLoss      *ebpf.VariableSpec `ebpf:"unused_loss"`
+	UnusedName      *ebpf.VariableSpec `ebpf:"unused_name"`
+	UnusedSnapshot  *ebpf.VariableSpec `ebpf:"unused_snapshot"`
+	Variables       *ebpf.VariableSpec `ebpf:"variables"`
+	VariablesCount  *ebpf.VariableSpec `ebpf:"variables_count"`
+	VariablesFirst  *ebpf.VariableSpec `ebpf:"variables_first"`
+	VariablesPrefix *ebpf.VariableSpec `ebpf:"variables_prefix"`
+	Watermark       *ebpf.VariableSpec `ebpf:"watermark"`
 }
 
 // procspanObjects contains all objects after they have been loaded into the kernel.
@@ -337,22 +339,23 @@ func (m *procspanMaps) Close() error {
 //
 // It can be passed to loadProcspanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type procspanVariables struct {
-	ArgsLimit      *ebpf.Variable `ebpf:"args_limit"`
-	CaptureCgroups *ebpf.Variable `ebpf:"capture_cgroups"`
-	CaptureCwd     *ebpf.Variable `ebpf:"capture_cwd"`
-	HasGroupDead   *ebpf.Variable `ebpf:"has_group_dead"`
-	OnlyFollowed   *ebpf.Variable `ebpf:"only_followed"`
-	UnusedExit     *ebpf.Variable `ebpf:"unused_exit"`
-	UnusedFlag     *ebpf.Variable `ebpf:"unused_flag"`
-	UnusedFork     *ebpf.Variable `ebpf:"unused_fork"`
-	UnusedKind     *ebpf.Variable `ebpf:"unused_kind"`
-	UnusedLoss     *ebpf.Variable `ebpf:"unused_loss"`
-	UnusedName     *ebpf.Variable `ebpf:"unused_name"`
-	UnusedSnapshot *ebpf.Variable `ebpf:"unused_snapshot"`
-	Variables      *ebpf.Variable `ebpf:"variables"`
-	VariablesCount *ebpf.Variable `ebpf:"variables_count"`
-	VariablesFirst *ebpf.Variable `ebpf:"variables_first"`
-	Watermark      *ebpf.Variable `ebpf:"watermark"`
+	ArgsLimit       *ebpf.Variable `ebpf:"args_limit"`
+	CaptureCgroups  *ebpf.Variable `ebpf:"capture_cgroups"`
+	CaptureCwd      *ebpf.Variable `ebpf:"capture_cwd"`
+	HasGroupDead    *ebpf.Variable `ebpf:"has_group_dead"`
+	OnlyFollowed    *ebpf.Variable `ebpf:"only_followed"`
+	UnusedExit      *ebpf.Variable `ebpf:"unused_exit"`
+	UnusedFlag      *ebpf.Variable `ebpf:"unused_flag"`
+	UnusedFork      *ebpf.Variable `ebpf:"unused_fork"`
+	UnusedKind      *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedLoss      *ebpf.Variable `ebpf:"unused_loss"`
+	UnusedName      *ebpf.Variable `ebpf:"unused_name"`
+	UnusedSnapshot  *ebpf.Variable `ebpf:"unused_snapshot"`
+	Variables       *ebpf.Variable `ebpf:"variables"`
+	VariablesCount  *ebpf.Variable `ebpf:"variables_count"`
+	VariablesFirst  *ebpf.Variable `ebpf:"variables_first"`
+	VariablesPrefix *ebpf.Variable `ebpf:"variables_prefix"`
+	Watermark       *ebpf.Variable `ebpf:"watermark"`
 }
 
 // procspanPrograms contains all programs after they have been loaded into the kernel.

@@ -144,7 +144,7 @@ func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
 	if !o.OnlyDescendants {
 		spec.Maps[procspanMapFollowed].MaxEntries = 1
 	}
-	names, firsts := searched(o.Variables)
+	names, firsts, prefix := searched(o.Variables)
 	for name, value := range map[string]any{
 		procspanVarArgsLimit:      uint32(o.ArgsMaxBytes),
 		procspanVarCaptureCwd:     o.WorkingDirectory,
@@ -153,9 +153,10 @@ func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
 		procspanVarHasGroupDead:   groupDead,
 		procspanVarWatermark:      uint64(o.RingSize) / 4,
 
-		procspanVarVariables:      names,
-		procspanVarVariablesCount: uint32(len(o.Variables)),
-		procspanVarVariablesFirst: firsts,
+		procspanVarVariables:       names,
+		procspanVarVariablesCount:  uint32(len(o.Variables)),
+		procspanVarVariablesFirst:  firsts,
+		procspanVarVariablesPrefix: prefix,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return nil, fmt.Errorf("set %s of the kernel programs: %w", name, err)
@@ -184,13 +185,20 @@ func checkVariables(names []string) error {
 }
 
 // searched returns the names as the kernel side compares them, each followed by
-// '=', and the set of the bytes c that they begin with: bit c%64.
-func searched(names []string) (terms [maxVariables][maxVariableName + 1]byte, firsts uint64) {
+// '=', the set of the bytes c that they begin with, bit c%64, and eight times each
+// of the two bytes that all of these begin with, or zeros.
+func searched(names []string) (terms [maxVariables][maxVariableName + 1]byte, firsts uint64, prefix [2]uint64) {
+	alike := len(names) > 0
 	for i, name := range names {
 		copy(terms[i][:], name+"=")
 		firsts |= 1 << (name[0] % 64)
+		alike = alike && [2]byte(terms[i][:2]) == [2]byte(terms[0][:2])
 	}
-	return terms, firsts
+	if alike {
+		const each = 0x0101010101010101
+		prefix = [2]uint64{each * uint64(terms[0][0]), each * uint64(terms[0][1])}
+	}
+	return terms, firsts, prefix
 }
 
 // programs returns those that see events, in the order they are attached in. The
