@@ -41,7 +41,13 @@ func TestOutage(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	config := procspanConfig(t, before.otlp, "", fmt.Sprintf("delivery: {directory: %q}", store))
 
-	first := startRun(t, config)
+	binary := procspanBinary(t)
+	start := func() *server {
+		s := startServer(t, "procspan", binary, "run", "--config", config)
+		s.await(t, "msg=observing")
+		return s
+	}
+	first := start()
 	load := startLoad(t, lifetimesPerSecond)
 	load.await(lifetimesPerSecond)
 	if _, err := os.Stat(filepath.Join(store, storeFile)); err == nil {
@@ -57,7 +63,7 @@ func TestOutage(t *testing.T) {
 	}
 	<-first.exited
 
-	second := startRun(t, config)
+	second := start()
 	observed := load.ended.Load() + 1 // the next may be running already
 	memory = max(memory, watchMemory(t, second, *outage-time.Since(begin)))
 	size := fileSize(t, filepath.Join(store, storeFile))
