@@ -43,26 +43,32 @@ func startCollector(t *testing.T, target string) *collector {
 // at, and ends it with the test.
 func runCollector(t *testing.T, config func(port int) string) *collector {
 	t.Helper()
-	binary := collectorBinary(t)
 	var c *collector
-	withFreePorts(t, 1, func(ports []int) error {
-		file := writeFile(t, "collector.yaml", config(ports[0]))
-		c = &collector{
-			server: startServer(t, "collector", binary, "--config", file),
-			otlp:   fmt.Sprintf("127.0.0.1:%d", ports[0]),
-		}
-		return c.awaitReady(t.Context(), func(ctx context.Context) error {
-			// The health check extensions are no core modules; the Collector's own
-			// word and an open port say the same.
-			if !strings.Contains(c.logTail(), "Everything is ready") {
-				return errors.New("it does not say that it is ready")
-			}
-			connection, err := new(net.Dialer).DialContext(ctx, "tcp4", c.otlp)
-			if err != nil {
-				return err
-			}
-			return connection.Close()
-		})
+	withFreePorts(t, 1, func(ports []int) (err error) {
+		c, err = collectorAt(t, ports[0], config(ports[0]))
+		return err
 	})
 	return c
+}
+
+// collectorAt starts a Collector with a configuration that has it receive at a
+// port, and ends it with the test.
+func collectorAt(t *testing.T, port int, config string) (*collector, error) {
+	t.Helper()
+	c := &collector{
+		server: startServer(t, "collector", collectorBinary(t), "--config", writeFile(t, "collector.yaml", config)),
+		otlp:   fmt.Sprintf("127.0.0.1:%d", port),
+	}
+	return c, c.awaitReady(t.Context(), func(ctx context.Context) error {
+		// The health check extensions are no core modules; the Collector's own
+		// word and an open port say the same.
+		if !strings.Contains(c.logTail(), "Everything is ready") {
+			return errors.New("it does not say that it is ready")
+		}
+		connection, err := new(net.Dialer).DialContext(ctx, "tcp4", c.otlp)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
+	})
 }

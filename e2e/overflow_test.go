@@ -49,7 +49,7 @@ func TestOverflow(t *testing.T) {
 	}
 	sink.finish(t)
 
-	spans := once(sink.spans(t))
+	spans := once(t, sink.spans(t))
 	estimated := 0
 	for _, s := range spans {
 		if s.Attributes["procspan.exit.estimated"] == true {

@@ -43,10 +43,29 @@ type sink struct {
 // startSink starts a sink, and ends it with the test.
 func startSink(t *testing.T) *sink {
 	t.Helper()
-	dir := t.TempDir()
-	s := &sink{traces: filepath.Join(dir, "traces.json"), logs: filepath.Join(dir, "logs.json")}
-	s.collector = runCollector(t, func(port int) string { return fmt.Sprintf(sinkConfig, port, s.traces, s.logs) })
+	s := newSink(t)
+	s.collector = runCollector(t, s.collectorConfig)
 	return s
+}
+
+// startSinkAt starts one that receives at a port that was free.
+func startSinkAt(t *testing.T, port int) *sink {
+	t.Helper()
+	s := newSink(t)
+	var err error
+	if s.collector, err = collectorAt(t, port, s.collectorConfig(port)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newSink(t *testing.T) *sink {
+	dir := t.TempDir()
+	return &sink{traces: filepath.Join(dir, "traces.json"), logs: filepath.Join(dir, "logs.json")}
+}
+
+func (s *sink) collectorConfig(port int) string {
+	return fmt.Sprintf(sinkConfig, port, s.traces, s.logs)
 }
 
 // config writes a configuration file for procspan: it sends spans and log
