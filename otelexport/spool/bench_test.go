@@ -34,16 +34,16 @@ func BenchmarkDrain(b *testing.B) {
 	s := testSpool(b, b.TempDir())
 	defer s.close(b)
 	r := Record{512, []byte(strings.Repeat("x", batchBytes))}
-	b.SetBytes(1000 * batchBytes)
+	b.SetBytes(300 * batchBytes)
 	for b.Loop() {
 		b.StopTimer()
-		for range 1000 {
+		for range 300 {
 			if err := s.a.Put(r); err != nil {
 				b.Fatal(err)
 			}
 		}
 		b.StartTimer()
-		for range 1000 {
+		for range 300 {
 			key, _, err := s.a.Take()
 			if err != nil {
 				b.Fatal(err)
