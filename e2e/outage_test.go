@@ -25,6 +25,8 @@ const storeFile = "store.db"
 
 // TestOutage has processes live and die while the collector is away, kills
 // procspan in the middle, and starts it again: all of them arrive.
+//
+//	go test -run TestOutage -outage 3m
 func TestOutage(t *testing.T) {
 	requireObservable(t)
 	before := startSink(t)
