@@ -96,6 +96,9 @@ func report(r *results) string {
 		workers, r.Plan.Lifetimes, r.Plan.Pairs)
 	fmt.Fprintf(&b, "Without a tracer, a lifetime takes %.0f µs of CPU; other work took %.0f %% of the machine meanwhile.\n",
 		r.bare(), r.others())
+	if r.others() > busyPercent {
+		b.WriteString("**That is so much that spawn and build times say little; CPU times do.**\n")
+	}
 	if r.Quick {
 		b.WriteString("**Quick: too short to be quoted.**\n")
 	}
@@ -165,6 +168,9 @@ func (r *results) others() float64 {
 	}
 	return median(each)
 }
+
+// busyPercent is how much of the machine others may take before a report warns.
+const busyPercent = 5
 
 func (s *scale) idlePercent() float64 { return 100 * float64(s.IdleCPU) / float64(s.Idle) }
 

@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 		"| RSS with 10000 processes alive (at most) | 30.0 MB (35.0) |\n",
 		"| 0.050 % of a core (0 other spans meanwhile) |\n",
 		"| 250 ms (300) |\n",
-		"a lifetime takes 100 µs of CPU; other work took 25 % of the machine",
+		"a lifetime takes 100 µs of CPU; other work took 25 % of the machine meanwhile.\n**That is so much",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the report lacks %q:\n%s", want, got)
