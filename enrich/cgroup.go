@@ -1,7 +1,6 @@
 package enrich
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // then v1 may be of a later hierarchy.
 func (p Proc) Cgroup(id process.ID) (v2, v1 string, err error) {
 	dir := p.dir(id.PID)
-	file, readErr := os.ReadFile(filepath.Join(dir, "cgroup"))
+	file, readErr := readFile(filepath.Join(dir, "cgroup"))
 	if err := same(dir, id); err != nil {
 		return "", "", err
 	}

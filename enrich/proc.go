@@ -37,7 +37,7 @@ func (p Proc) Image(id process.ID, argsMax int, variables []string) (process.Ima
 	dir := p.dir(id.PID)
 	executable, _ := os.Readlink(filepath.Join(dir, "exe"))
 	cwd, _ := os.Readlink(filepath.Join(dir, "cwd"))
-	args, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+	args, _ := readFile(filepath.Join(dir, "cmdline"))
 	environment, complete := environment(filepath.Join(dir, "environ"), variables)
 
 	if err := same(dir, id); err != nil {
@@ -59,6 +59,32 @@ func (p Proc) Image(id process.ID, argsMax int, variables []string) (process.Ima
 	}
 	image.Args = string(args)
 	return image, nil
+}
+
+// readFile reads a whole file of /proc. It does without os.File, which would
+// offer each to the runtime's poller: there are six for each living process.
+func readFile(path string) ([]byte, error) {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer syscall.Close(fd)
+	content := make([]byte, 0, 1024)
+	for {
+		n, err := syscall.Read(fd, content[len(content):cap(content)])
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return content, &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return content, nil
+		default:
+			content = content[:len(content)+n]
+		}
+		if len(content) == cap(content) {
+			content = slices.Grow(content, len(content))
+		}
+	}
 }
 
 func (p Proc) dir(pid uint32) string {
@@ -85,7 +111,7 @@ func environment(path string, names []string) (found string, complete bool) {
 	if len(names) == 0 {
 		return "", true
 	}
-	all, err := os.ReadFile(path)
+	all, err := readFile(path)
 	for variable := range bytes.SplitSeq(all, []byte{0}) {
 		name, _, ok := bytes.Cut(variable, []byte{'='})
 		if ok && slices.Contains(names, string(name)) {
@@ -98,7 +124,7 @@ func environment(path string, names []string) (found string, complete bool) {
 // startTicks returns field 22 of /proc/PID/stat: when the process started, in
 // clock ticks since boot.
 func startTicks(path string) (uint64, error) {
-	stat, err := os.ReadFile(path)
+	stat, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH): // ESRCH: it ended after the open
 		return 0, fmt.Errorf("read %s: %w", path, ErrGone)
