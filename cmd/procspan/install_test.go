@@ -182,9 +182,23 @@ func TestSystemdUnit(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	verify := func() {
+		if out, err := exec.Command("systemd-analyze", "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+		}
 	}
+	verify()
+	dropIn, err := os.ReadFile("../../deploy/persist.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(file+".d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(file+".d", "persist.conf"), dropIn, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	verify()
 
 	allowed := make(map[string]bool)
 	for line := range strings.Lines(text) {
