@@ -1,6 +1,8 @@
 package otelexport
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/attribute"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -46,6 +48,16 @@ func (a *attributeList) readdress(field protowire.Number) {
 
 // begin appends an attribute up to its value, an AnyValue of so many bytes.
 func (a *attributeList) begin(key string, value int) {
+	if size := 4 + len(key) + value; size < 1<<7 { // as nearly all are: every length is one byte
+		n := len(a.wire)
+		b := slices.Grow(a.wire, 2+size)[:n+6+len(key)]
+		b[n], b[n+1] = byte(protowire.EncodeTag(a.field, protowire.BytesType)), byte(size)
+		b[n+2], b[n+3] = fieldKey<<3|byte(protowire.BytesType), byte(len(key))
+		copy(b[n+4:], key)
+		b[len(b)-2], b[len(b)-1] = fieldValue<<3|byte(protowire.BytesType), byte(value)
+		a.wire = b
+		return
+	}
 	b := appendSize(a.wire, a.field, 1+sizeBytes(len(key))+1+sizeBytes(value)) // the tags are one byte each
 	b = appendBytes(b, fieldKey, key)
 	a.wire = appendSize(b, fieldValue, value)
