@@ -19,11 +19,16 @@ import (
 // exec is done: what it would do does not matter.
 func execWith(tb testing.TB, environment []string) {
 	tb.Helper()
+	execWithArgs(tb, []string{"prog", "be", "exit 0"}, environment)
+}
+
+func execWithArgs(tb testing.TB, args, environment []string) {
+	tb.Helper()
 	path, err := os.Executable()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	child, err := os.StartProcess(path, []string{path, "be", "exit 0"}, &os.ProcAttr{Env: environment})
+	child, err := os.StartProcess(path, args, &os.ProcAttr{Env: environment})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -102,8 +107,10 @@ func TestEnvironment(t *testing.T) {
 		{"a byte more than 16 KiB in all", []string{most, "A=" + strings.Repeat("a", 16384-len(most)-1-2), "B=1"}, []string{most, "B=1"}, true},
 		with("a value that is too long, but not looked for", join([]string{"TRACEPARTY=" + strings.Repeat("a", 100<<10)}, one), parent),
 	}
-	// Every position around the edges of the first chunks and of their words.
-	for _, edge := range []int{0, 2048, 4096} {
+	// Every position around the edges of the first chunks and of their words. The
+	// first may begin with the arguments.
+	const args = len("prog\x00be\x00exit 0\x00")
+	for _, edge := range []int{0, 2048 - args, 4096 - args} {
 		for at := edge - 72; at <= edge+9; at++ {
 			if at < 2 {
 				continue
@@ -123,10 +130,15 @@ func TestEnvironment(t *testing.T) {
 		RingSize:        16 << 20,
 		Variables:       []string{"TRACEPARENT", "TRACESTATE", "BAGGAGE", "A", "B", longName},
 	})
+	alike := tracer(t, Options{ // names that begin alike are sought in another way
+		OnlyDescendants: true,
+		RingSize:        16 << 20,
+		Variables:       []string{"TRACEPARENT", "TRACESTATE"},
+	})
 	for _, tc := range cases {
 		execWith(t, tc.environment)
 	}
-	images := images(t, tr, len(cases))
+	images, ofAlike := images(t, tr, len(cases)), images(t, alike, len(cases))
 	for i, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			image := images[i]
@@ -137,10 +149,51 @@ func TestEnvironment(t *testing.T) {
 			if image.Environment != want || image.EnvironmentCut != tc.cut {
 				t.Errorf("found %.200q, cut %t; want %.200q, cut %t", image.Environment, image.EnvironmentCut, want, tc.cut)
 			}
+			want = ""
+			for _, s := range tc.want {
+				if strings.HasPrefix(s, "TRACE") {
+					want += s + "\x00"
+				}
+			}
+			if image := ofAlike[i]; image.Environment != want || image.EnvironmentCut {
+				t.Errorf("names that begin alike: found %.200q, cut %t; want %.200q, whole", image.Environment, image.EnvironmentCut, want)
+			}
 		})
 	}
 	if n := lost(t, tr, "environment: not readable"); n > 0 {
 		t.Errorf("%d environments were not readable", n)
+	}
+}
+
+// Arguments are read together with the environment, but are none of it; those
+// that are too many for that are read apart.
+func TestArgumentsBeforeEnvironment(t *testing.T) {
+	const parent, state = "TRACEPARENT=1", "TRACESTATE=2"
+	tr := tracer(t, Options{
+		OnlyDescendants: true, RingSize: 16 << 20,
+		Variables: []string{"TRACEPARENT", "TRACESTATE"},
+	})
+	var all [][]string
+	for n := range 40 {
+		for _, size := range []int{0, 1000, 2030, 4060} {
+			all = append(all, []string{parent, strings.Repeat("x", size+n), parent, state})
+		}
+	}
+	for _, args := range all {
+		execWithArgs(t, args, []string{"A=" + parent, state})
+	}
+	for i, image := range images(t, tr, len(all)) {
+		want := strings.Join(all[i], "\x00") + "\x00"
+		cut := len(want) > 4096
+		if cut {
+			want = want[:4096]
+		}
+		if got := image.Args; got != want || image.ArgsCut != cut {
+			t.Errorf("%d bytes of arguments: got %d, cut %t; want them, cut %t", len(want), len(got), image.ArgsCut, cut)
+		}
+		if image.Environment != state+"\x00" || image.EnvironmentCut {
+			t.Errorf("after %d bytes of arguments: found %q, cut %t; want %q, whole", len(want), image.Environment, image.EnvironmentCut, state)
+		}
 	}
 }
 

@@ -124,6 +124,22 @@ static __noinline int append_name(struct exec_record *record, const unsigned cha
 	return GO_ON;
 }
 
+/* Enters a mount: reads, at once where they stand together, the fields that a walk needs. */
+static __always_inline void enter_mount(struct walk *walk, struct mount *mnt)
+{
+	const __u32 begin = bpf_core_field_offset(mnt->mnt_parent);
+
+	walk->mnt = (__u64)mnt;
+	if (bpf_core_field_offset(mnt->mnt_mountpoint) == begin + sizeof(__u64) &&
+	    bpf_core_field_offset(mnt->mnt.mnt_root) == begin + 2 * sizeof(__u64)) {
+		bpf_probe_read_kernel(&walk->links, sizeof(walk->links), &mnt->mnt_parent);
+		return;
+	}
+	walk->links.parent = (__u64)BPF_CORE_READ(mnt, mnt_parent);
+	walk->links.mountpoint = (__u64)BPF_CORE_READ(mnt, mnt_mountpoint);
+	walk->links.root = (__u64)BPF_CORE_READ(mnt, mnt.mnt_root);
+}
+
 /*
  * Crosses to the mount above, or appends one component there and moves up. Not
  * static, as the functions of environment.h are not: the verifier takes it once,
@@ -135,27 +151,23 @@ __noinline int append_above(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct exec_record *record = bpf_map_lookup_elem(&scratch, &cpu);
 	struct dentry *dentry;
-	struct mount *mnt;
+	struct walk *walk;
 
 	if (!record || ++record->walk.steps > COMPONENTS_MAX)
 		return CUT;
-	mnt = (void *)record->walk.mnt;
-	dentry = (void *)record->walk.dentry;
-	if ((__u64)dentry == record->walk.root) {
-		struct mount *above = BPF_CORE_READ(mnt, mnt_parent);
-
-		if (above != mnt) {
-			record->walk.dentry = (__u64)BPF_CORE_READ(mnt, mnt_mountpoint);
-			record->walk.mnt = (__u64)above;
-			record->walk.root = (__u64)BPF_CORE_READ(above, mnt.mnt_root);
-			return GO_ON;
-		}
-		return AT_ROOT;
+	walk = &record->walk;
+	if (walk->dentry == walk->links.root) {
+		if (walk->links.parent == walk->mnt)
+			return AT_ROOT;
+		walk->dentry = walk->links.mountpoint;
+		enter_mount(walk, (void *)walk->links.parent);
+		return GO_ON;
 	}
+	dentry = (void *)walk->dentry;
 	if (append_name(record, BPF_CORE_READ(dentry, d_name.name)) != GO_ON)
 		return CUT;
-	record->walk.dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
-	if (record->walk.dentry == (__u64)dentry) /* no mount's root: a memfd, a detached tree */
+	walk->dentry = (__u64)BPF_CORE_READ(dentry, d_parent);
+	if (walk->dentry == (__u64)dentry) /* no mount's root: a memfd, a detached tree */
 		return AT_ROOT;
 	return GO_ON;
 }
@@ -181,8 +193,7 @@ static __noinline int append_path(struct exec_record *record, struct vfsmount *m
 			step = AT_ROOT;
 		dentry = parent;
 	}
-	record->walk.mnt = (__u64)container_of(mnt, struct mount, mnt);
-	record->walk.root = (__u64)root;
+	enter_mount(&record->walk, container_of(mnt, struct mount, mnt));
 	record->walk.dentry = (__u64)dentry;
 	record->walk.steps = i;
 	for (i = 0; i < COMPONENTS_MAX && step == GO_ON; i++)

@@ -18,10 +18,17 @@
 #define VARIABLE_NAME_MAX 64
 #define VARIABLE_MAX	  (VARIABLE_NAME_MAX + 1 + 8192 + 1) /* NAME=value and its NUL */
 
+/* Of a mount, as struct mount has them, one after the other. */
+struct mount_links {
+	__u64 parent;
+	__u64 mountpoint;
+	__u64 root;
+};
+
 /* A walk from a file up to the root of its mount namespace. */
 struct walk {
 	__u64 mnt;
-	__u64 root; /* of mnt */
+	struct mount_links links; /* of mnt */
 	__u64 dentry;
 	__u32 begin; /* of the path in exec_record.data */
 	__u32 steps;
