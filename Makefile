@@ -106,7 +106,7 @@ generate: ## rebuild the kernel programs and their Go bindings (needs clang)
 	BPF2GO_CC=clang-$(CLANG_VERSION) BPF2GO_STRIP=llvm-strip-$(CLANG_VERSION) $(GO) generate ./bpf
 
 check-generated: ## hold that what is committed is what the sources give
-	@set -e; before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp bpf/* "$$before"; \
+	@set -e; before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp -r bpf/. "$$before"; \
 	$(MAKE) --no-print-directory generate; \
 	diff -rq "$$before" bpf || { \
 		echo "the generated files in bpf/ differ from what was committed: commit what make generate gives"; exit 1; }; \

@@ -22,7 +22,8 @@ const (
 	// kernel side does not wake the reader: that would cost the workload
 	// itself 13–16 %.
 	pollEvery = 100 * time.Millisecond
-	// lookEvery is after how many events in a row the clock is looked at.
+	// lookEvery is after how many events in a row the clock, and the room in the
+	// ring, are looked at.
 	lookEvery = 1024
 	// checkEvery is how often clocks and loss counters are looked at.
 	checkEvery = time.Second
@@ -164,9 +165,7 @@ func (f *flow) run(done <-chan struct{}) error {
 				return err
 			}
 			f.publish(true)
-			f.keep.save(f)
-		} else if f.keep.isDue(f) {
-			f.keep.save(f)
+			f.keep.look(f, now)
 		}
 	}
 }
@@ -215,8 +214,11 @@ func (f *flow) interruptAfter(done <-chan struct{}) (release func()) {
 // where events come faster than they are moved, what fits in one more pollEvery.
 func (f *flow) drain(deadline time.Time) error {
 	for n := 1; ; n++ {
-		if n%lookEvery == 0 && time.Since(deadline) > pollEvery {
-			return nil
+		if n%lookEvery == 0 {
+			f.keep.makeRoom(f)
+			if time.Since(deadline) > pollEvery {
+				return nil
+			}
 		}
 		switch err := f.read(deadline); {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -268,7 +270,7 @@ func (f *flow) finish() error {
 	err = errors.Join(err, f.catchUp())
 	losses, lossErr := f.tracer.Losses()
 	f.ends = endsLost(losses)
-	if f.sweeps.note(losses, time.Now().Add(sweepAfter)) {
+	if f.sweeps.owed(losses) {
 		err = errors.Join(err, f.sweep())
 	}
 	if f.keep == nil {
@@ -281,7 +283,10 @@ func (f *flow) finish() error {
 
 // catchUp moves what the ring holds now.
 func (f *flow) catchUp() error {
-	for end := f.tracer.Written(); int64(end-f.tracer.Position()) > 0; {
+	for n, end := 1, f.tracer.Written(); int64(end-f.tracer.Position()) > 0; n++ {
+		if n%lookEvery == 0 {
+			f.keep.makeRoom(f)
+		}
 		if err := f.read(time.Now()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}

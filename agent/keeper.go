@@ -21,9 +21,11 @@ type keeper struct {
 	log  *slog.Logger
 	out  exportOutput
 
-	kept   bool   // there is a file of this agent's
-	saved  uint64 // the position that it is of
+	kept   bool      // there is a file of this agent's
+	saved  uint64    // the position that it is of
+	next   time.Time // when to save again, room permitting
 	failed time.Time
+	buf    [3][]byte // memory of the last state's parts
 }
 
 // openKeeper returns nil where nothing is to outlive the agent.
@@ -100,25 +102,43 @@ func (k *keeper) restore(f *flow) bool {
 	return true
 }
 
-// isDue reports whether so much of the ring is held back that the kernel needs
-// the room.
-func (k *keeper) isDue(f *flow) bool {
-	return k != nil && f.tracer.Held() >= f.ringSize/8
-}
+// saveShare is which part of the time saving may take: with many living processes
+// a state is large, and is saved less often.
+const saveShare = 50
 
-// save keeps the state of now, where anything has happened since the last time.
-func (k *keeper) save(f *flow) {
-	if k == nil || k.kept && f.tracer.Position() == k.saved {
+// look saves the state, if it is time to and anything has happened since.
+func (k *keeper) look(f *flow, now time.Time) {
+	if k == nil || now.Before(k.next) || k.kept && f.tracer.Position() == k.saved {
 		return
 	}
+	k.save(f)
+	k.next = now.Add(saveShare * time.Since(now))
+}
+
+// makeRoom saves the state, if so much of the ring is held back that the kernel
+// may need the room.
+func (k *keeper) makeRoom(f *flow) {
+	if k != nil && k.isDue(f) {
+		k.save(f)
+	}
+}
+
+func (k *keeper) isDue(f *flow) bool { return f.tracer.Held() >= f.ringSize/8 }
+
+// save keeps the state of now.
+func (k *keeper) save(f *flow) {
+	if k == nil {
+		return
+	}
+	k.buf[0] = f.table.AppendSnapshot(k.buf[0][:0])
+	k.buf[1] = k.out.exporter.AppendPending(k.buf[1][:0])
+	k.buf[2] = f.clock.AppendHistory(k.buf[2][:0])
 	s := state{
 		boot: k.boot, session: f.tracer.Session(), position: f.tracer.Position(),
-		table:   f.table.AppendSnapshot(nil),
-		pending: k.out.exporter.AppendPending(nil),
-		clock:   f.clock.AppendHistory(nil),
-		paths:   maps.Collect(k.out.origins.paths.all()),
-		told:    f.losses.told,
-		ends:    f.ends,
+		table: k.buf[0], pending: k.buf[1], clock: k.buf[2],
+		paths: maps.Collect(k.out.origins.paths.all()),
+		told:  f.losses.told,
+		ends:  f.ends,
 	}
 	if err := k.dir.save(&s); err != nil {
 		if time.Since(k.failed) > lossLogEvery {

@@ -8,33 +8,54 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// sweepAfter is how long after events were lost the living are looked at: when
-// the burst that they were lost in may be over. It is also how often.
-const sweepAfter = 5 * time.Second
+const (
+	// sweepAfter is how long after events were lost the living are looked at: when
+	// the burst that they were lost in may be over. It is also how often.
+	sweepAfter = 5 * time.Second
+	// sweepEvery is how often they are looked at though nothing is known to be
+	// lost: some kernels skip a program without counting it.
+	sweepEvery = 10 * time.Minute
+)
 
 // sweeper knows when to look for processes that ended, or began, unseen.
 type sweeper struct {
 	lost uint64 // events, as far as they led to a sweep
 	due  time.Time
+	last time.Time
 }
 
 // note takes the losses so far, and reports whether it is time for a sweep.
 func (s *sweeper) note(losses []bpf.Loss, now time.Time) bool {
-	var lost uint64
-	for _, l := range losses {
-		if l.Concerns != bpf.Detail {
-			lost += l.Count
-		}
+	if s.last.IsZero() {
+		s.last = now
 	}
-	if lost != s.lost && s.due.IsZero() {
+	lost := eventsLost(losses)
+	switch {
+	case lost != s.lost && s.due.IsZero():
 		s.due = now.Add(sweepAfter)
+	case now.Sub(s.last) >= sweepEvery:
+		s.due = now
 	}
 	s.lost = lost
 	if s.due.IsZero() || now.Before(s.due) {
 		return false
 	}
-	s.due = time.Time{}
+	s.due, s.last = time.Time{}, now
 	return true
+}
+
+// owed reports whether something was lost that no sweep has looked after yet.
+func (s *sweeper) owed(losses []bpf.Loss) bool {
+	return !s.due.IsZero() || eventsLost(losses) != s.lost
+}
+
+func eventsLost(losses []bpf.Loss) (n uint64) {
+	for _, l := range losses {
+		if l.Concerns != bpf.Detail {
+			n += l.Count
+		}
+	}
+	return n
 }
 
 // sweep compares the table with the processes that live: it ends those that

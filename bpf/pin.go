@@ -132,10 +132,15 @@ func (t *Tracer) pin(o Options) (err error) {
 	defer func() {
 		if err != nil {
 			_, removeErr := Unpin(o.Pin)
-			err = errors.Join(explain("pin the kernel programs in "+o.Pin, err), removeErr)
+			if !errors.As(err, new(*Error)) {
+				err = explain("pin the kernel programs in "+o.Pin, err)
+			}
+			err = errors.Join(err, removeErr)
 		}
 	}()
-	if err := os.Mkdir(o.Pin, 0o700); err != nil {
+	if err := os.Mkdir(o.Pin, 0o700); errors.Is(err, fs.ErrPermission) {
+		return &Error{"make the directory " + o.Pin, "let the user that procspan runs as write to " + filepath.Dir(o.Pin) + ", or run it as root", err}
+	} else if err != nil {
 		return err
 	}
 	programs, maps := t.pinnable()

@@ -25,6 +25,27 @@ func BenchmarkTable(b *testing.B) {
 	}
 }
 
+// What an agent does every second whose table is to outlive it.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, living := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("living=%d", living), func(b *testing.B) {
+			table := NewTable(Limits{Processes: 1 << 20, Bytes: 1 << 30}, Policy{}, testIDs)
+			for pid := range uint32(living) {
+				id := ID{PID: pid + 2, Start: uint64(pid)}
+				table.Apply(&Event{Kind: Exec, ID: id, FirstExec: true, Image: Image{
+					Filename: "/bin/sh", Executable: "/usr/bin/dash", WorkingDirectory: "/srv/build", Args: "sh\x00-c\x00make -j8\x00", ArgsCount: 3,
+				}})
+			}
+			var snapshot []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				snapshot = table.AppendSnapshot(snapshot[:0])
+			}
+			b.ReportMetric(float64(len(snapshot)), "bytes")
+		})
+	}
+}
+
 // benchmarkTable gives each lifetime a session of its own where session is 1.
 func benchmarkTable(b *testing.B, living int, policy Policy, session uint32, handedOut int) {
 	table := NewTable(Limits{Processes: 1 << 20, Bytes: 1 << 30}, policy, testIDs)

@@ -17,6 +17,15 @@ type codec struct {
 	continuations objects[continuation]
 }
 
+func newCodec(b []byte, reading bool) *codec {
+	return &codec{
+		b: b, reading: reading,
+		spans:         objects[span]{number: func(s *span) *int { return &s.number }},
+		traces:        objects[trace]{number: func(tr *trace) *int { return &tr.number }},
+		continuations: objects[continuation]{number: func(more *continuation) *int { return &more.number }},
+	}
+}
+
 func (c *codec) fail() { c.bad, c.b = true, nil }
 
 // number does any integer, in as few bytes as its value needs.
@@ -102,23 +111,24 @@ func sequence[T any](c *codec, v *[]T, item func(*T)) {
 
 // objects are what pointers lead to, numbered.
 type objects[T any] struct {
-	all   []*T
-	index map[*T]int
+	all []*T
+	// number is where an object has its own number. It means something only if
+	// the object stands there in all.
+	number func(*T) *int
 }
 
 // add numbers an object that has no number; nil needs none.
 func (o *objects[T]) add(v *T) {
-	if v == nil {
+	if v == nil || o.has(v) {
 		return
 	}
-	if _, ok := o.index[v]; ok {
-		return
-	}
-	if o.index == nil {
-		o.index = make(map[*T]int)
-	}
-	o.index[v] = len(o.all)
+	*o.number(v) = len(o.all)
 	o.all = append(o.all, v)
+}
+
+func (o *objects[T]) has(v *T) bool {
+	n := *o.number(v)
+	return n < len(o.all) && o.all[n] == v
 }
 
 // make does the number of objects; where that is read, there are so many then.
@@ -143,7 +153,7 @@ func (o *objects[T]) make(c *codec) {
 func (o *objects[T]) ref(c *codec, v **T) {
 	n := 0
 	if *v != nil {
-		n = o.index[*v] + 1
+		n = *o.number(*v) + 1
 	}
 	number(c, &n)
 	switch {

@@ -18,7 +18,7 @@ var ErrSnapshot = errors.New("no table snapshot of this version")
 
 // AppendSnapshot appends a snapshot of the table to b.
 func (t *Table) AppendSnapshot(b []byte) []byte {
-	c := &codec{b: b}
+	c := newCodec(b, false)
 	c.gather(t)
 	c.table(t)
 	return c.b
@@ -28,7 +28,7 @@ func (t *Table) AppendSnapshot(b []byte) []byte {
 // events that came after. It returns ErrSnapshot where it is none.
 func Restore(limits Limits, policy Policy, ids IDs, snapshot []byte) (*Table, error) {
 	t := NewTable(limits, policy, ids)
-	c := &codec{b: snapshot, reading: true}
+	c := newCodec(snapshot, true)
 	c.table(t)
 	if c.bad || len(c.b) > 0 {
 		return nil, ErrSnapshot

@@ -36,22 +36,22 @@ func TestSnapshotOfEveryField(t *testing.T) {
 		{"entry", func(c *codec, v any) { c.entry(v.(*entry)) }, &entry{}, &entry{},
 			[]string{"bytes", "older", "newer", "lineage", "span"}},
 		{"span", func(c *codec, v any) { c.span(v.(*span)) }, &span{}, &span{},
-			[]string{"trace", "up", "groups", "waiting", "index", "spanID"}},
+			[]string{"trace", "up", "groups", "waiting", "index", "spanID", "number"}},
 		{"trace", func(c *codec, v any) { c.trace(v.(*trace)) }, &trace{}, &trace{},
-			[]string{"more", "idle"}},
+			[]string{"more", "idle", "number"}},
 		{"stats", func(c *codec, v any) { c.counts(v.(*Stats)) }, &Stats{}, &Stats{},
 			[]string{"Living", "Waiting"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			n := uint64(0)
 			fill(t, reflect.ValueOf(tc.full).Elem(), tc.skip, &n)
-			writer := &codec{}
+			writer := newCodec(nil, false)
 			writer.traces.add(&trace{})
 			if s, ok := tc.full.(*span); ok {
 				s.trace = writer.traces.all[0]
 			}
 			tc.do(writer, tc.full)
-			reader := &codec{b: writer.b, reading: true}
+			reader := newCodec(writer.b, true)
 			reader.traces.all = writer.traces.all
 			if tc.do(reader, tc.empty); reader.bad || len(reader.b) > 0 {
 				t.Fatalf("it is not read: bad %t, %d bytes left", reader.bad, len(reader.b))

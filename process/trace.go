@@ -97,13 +97,15 @@ type trace struct {
 	more *continuation
 	// idle is its place among those that have no living process; nil when it is
 	// not there.
-	idle *list.Element
+	idle   *list.Element
+	number int // in a snapshot
 }
 
 // continuation is shared by a trace and all those that continue it, so that
 // none of them holds on to the next.
 type continuation struct {
 	newest *trace
+	number int // in a snapshot
 }
 
 // span is a process that has a span or will have one. Its descendants hold on
@@ -134,6 +136,7 @@ type span struct {
 	waiting []waiting
 	index   int
 	spanID  SpanID // zero until it is needed
+	number  int    // in a snapshot
 }
 
 // state says what is known of a span's future.
