@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -78,31 +81,45 @@ func (f *flow) adopt(c config.Config) error {
 	if err != nil {
 		return err
 	}
-	proc, names := enrich.NewProc("/proc"), variables(c)
 	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread })
+	cgroups := readLiving(living, c)
 	for i := range living {
-		if p := &living[i]; p.Execed {
-			// One that cannot be read has ended, or will do with its name only.
-			p.Image, _ = proc.Image(p.ID, c.Capture.ArgsMaxBytes, names)
-			f.nameCgroup(p, proc)
+		in, paths := living[i].Groups.Cgroup, cgroups[i]
+		f.out.named(in.V2, paths.v2)
+		if in.V1 != in.V2 {
+			f.out.named(in.V1, paths.v1)
 		}
 	}
 	f.table.Adopt(living)
 	return nil
 }
 
-// nameCgroup tells the path of the cgroup of a process that no event will tell
-// of.
-func (f *flow) nameCgroup(p *process.Living, proc enrich.Proc) {
-	v2, v1, err := proc.Cgroup(p.ID)
-	if err != nil {
-		return
+// cgroupPaths are those of a process; "" where they are not known.
+type cgroupPaths struct{ v2, v1 string }
+
+// readLiving sets the images of processes that no event will tell of, and
+// returns the paths of their cgroups. There can be thousands, and what is read is
+// made in the kernel: several processors take part.
+func readLiving(living []process.Living, c config.Config) []cgroupPaths {
+	proc, names := enrich.NewProc("/proc"), variables(c)
+	paths := make([]cgroupPaths, len(living))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(8, runtime.GOMAXPROCS(0)) {
+		readers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(living)); i = next.Add(1) - 1 {
+				p := &living[i]
+				if !p.Execed {
+					continue
+				}
+				// One that cannot be read has ended, or will do with its name only.
+				p.Image, _ = proc.Image(p.ID, c.Capture.ArgsMaxBytes, names)
+				paths[i].v2, paths[i].v1, _ = proc.Cgroup(p.ID)
+			}
+		})
 	}
-	in := p.Groups.Cgroup
-	f.out.named(in.V2, v2)
-	if in.V1 != in.V2 {
-		f.out.named(in.V1, v1)
-	}
+	readers.Wait()
+	return paths
 }
 
 // run moves events until done is closed, then detaches and moves the rest.

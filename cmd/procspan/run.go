@@ -27,7 +27,6 @@ second signal cuts that short.`,
 			if err != nil {
 				return failed(err)
 			}
-			fewProcessors()
 			ctx, hurry := stopSignals()
 			log := s.logger()
 			return failed(agent.Run(ctx, agent.Options{
@@ -35,8 +34,11 @@ second signal cuts that short.`,
 				Version: version,
 				Log:     log,
 				Console: os.Stdout,
-				Ready:   func() { dropPrivileges(log) },
-				Hurry:   hurry,
+				Ready: func() {
+					fewProcessors() // reading what is alive is done on all
+					dropPrivileges(log)
+				},
+				Hurry: hurry,
 			}))
 		},
 	}
