@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/bpf"
-	"github.com/procspan/procspan/enrich"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
 	"github.com/procspan/procspan/selfmetrics"
@@ -103,44 +101,6 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 		tell:         func() {},
 		self:         o.self,
 	}, nil
-}
-
-// adopt takes in the processes that are alive already.
-func (f *flow) adopt() error {
-	living, err := f.tracer.Living()
-	if err != nil {
-		return err
-	}
-	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread || p.Ending })
-	f.look(living)
-	f.handOn(f.table.Adopt(living))
-	return nil
-}
-
-// look adds to living processes what /proc tells of them.
-func (f *flow) look(living []process.Living) {
-	proc := enrich.NewProc("/proc")
-	for i := range living {
-		if p := &living[i]; p.Execed {
-			// One that cannot be read has ended, or will do with its name only.
-			p.Image, _ = proc.Image(p.ID, f.argsMaxBytes, f.variables)
-			f.nameCgroup(p, proc)
-		}
-	}
-}
-
-// nameCgroup tells the path of the cgroup of a process that no event will tell
-// of.
-func (f *flow) nameCgroup(p *process.Living, proc enrich.Proc) {
-	v2, v1, err := proc.Cgroup(p.ID)
-	if err != nil {
-		return
-	}
-	in := p.Groups.Cgroup
-	f.out.named(in.V2, v2)
-	if in.V1 != in.V2 {
-		f.out.named(in.V1, v1)
-	}
 }
 
 // run moves events until done is closed.

@@ -30,7 +30,6 @@ at work for the next run. SIGUSR1 has what became of everything so far logged.`,
 			}
 			ask := make(chan os.Signal, 1)
 			signal.Notify(ask, syscall.SIGUSR1)
-			fewProcessors()
 			ctx, hurry := stopSignals()
 			log := s.logger()
 			return failed(agent.Run(ctx, agent.Options{
@@ -38,9 +37,12 @@ at work for the next run. SIGUSR1 has what became of everything so far logged.`,
 				Version: version,
 				Log:     log,
 				Console: os.Stdout,
-				Ready:   func() { dropPrivileges(log) },
-				Hurry:   hurry,
-				Ask:     ask,
+				Ready: func() {
+					fewProcessors() // reading what is alive is done on all
+					dropPrivileges(log)
+				},
+				Hurry: hurry,
+				Ask:   ask,
 			}))
 		},
 	}
