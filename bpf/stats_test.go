@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ func TestProgramStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer enabled.Close()
-	if err := exec.Command("/bin/true").Run(); err != nil {
+	if err := self("exit 0").Run(); err != nil {
 		t.Fatal(err)
 	}
 	stats, err := tr.ProgramStats()
@@ -34,7 +33,7 @@ func TestProgramStats(t *testing.T) {
 
 func TestWaiting(t *testing.T) {
 	tr := tracer(t, Options{RingSize: 1 << 20})
-	if err := exec.Command("/bin/true").Run(); err != nil {
+	if err := self("exit 0").Run(); err != nil {
 		t.Fatal(err)
 	}
 	waiting, size := tr.Waiting()
