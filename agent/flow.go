@@ -20,6 +20,10 @@ const (
 	// kernel side does not wake the reader: that would cost the workload
 	// itself 13–16 %.
 	pollEvery = 100 * time.Millisecond
+	// idlePollEvery is the same where nothing has happened for a while: each time
+	// that the agent comes by for nothing costs, and so does the wait of whoever
+	// looks at a host where little happens.
+	idlePollEvery = 2 * pollEvery
 	// lookEvery is after how many events in a row the clock, and the room in the
 	// ring, are looked at.
 	lookEvery = 1024
@@ -107,7 +111,7 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 func (f *flow) run(done <-chan struct{}) error {
 	release := f.interruptAfter(done)
 	defer release()
-	check := time.Now().Add(checkEvery)
+	check, wait := time.Now().Add(checkEvery), pollEvery
 	for {
 		select {
 		case <-done:
@@ -116,8 +120,13 @@ func (f *flow) run(done <-chan struct{}) error {
 			f.tell()
 		default:
 		}
-		if err := f.drain(time.Now().Add(pollEvery)); err != nil {
+		moved, err := f.drain(time.Now().Add(wait))
+		if err != nil {
 			return err
+		}
+		wait = min(2*wait, idlePollEvery)
+		if moved {
+			wait = pollEvery
 		}
 		if now := time.Now(); now.After(check) {
 			check = now.Add(checkEvery)
@@ -172,19 +181,20 @@ func (f *flow) interruptAfter(done <-chan struct{}) (release func()) {
 
 // drain moves what comes until the deadline, and what the ring holds then;
 // where events come faster than they are moved, what fits in one more pollEvery.
-func (f *flow) drain(deadline time.Time) error {
+// It reports whether there was any.
+func (f *flow) drain(deadline time.Time) (moved bool, err error) {
 	for n := 1; ; n++ {
 		if n%lookEvery == 0 {
 			f.keep.makeRoom(f)
 			if time.Since(deadline) > pollEvery {
-				return nil
+				return true, nil
 			}
 		}
 		switch err := f.read(deadline); {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
+			return n > 1, nil
 		case err != nil:
-			return err
+			return n > 1, err
 		}
 	}
 }
