@@ -50,7 +50,7 @@ func TestSnapshot(t *testing.T) {
 	if before.RingBytes == 0 || before.RingSize != 16<<20 {
 		t.Errorf("%d bytes of a ring of %d wait; want some of 16 MiB", before.RingBytes, before.RingSize)
 	}
-	if err := f.drain(time.Now()); err != nil {
+	if _, err := f.drain(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	f.losses.check(f.tracer.Losses, f.table.Stats(), false)

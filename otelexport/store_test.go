@@ -88,8 +88,8 @@ func TestStoreOutlivesTheExporter(t *testing.T) {
 	for i := range n {
 		e.Export(lifetime(i+1), e.Resource(nil, fmt.Sprint("/c", i%10)))
 		if i%100 == 99 { // not more than the disk can follow
-			waitStats(t, e, func(spans Stats) bool {
-				_, records := e.Stats()
+			waitStats(t, e, func(Stats) bool {
+				spans, records := e.Stats()
 				return spans.Waiting < 500 && records.Waiting < 500
 			})
 		}

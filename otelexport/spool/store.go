@@ -58,6 +58,7 @@ type Store struct {
 	absent bool     // there is no file, and nobody else makes one
 	last   uint64   // number in the newest key
 	bytes  int64    // of all records in the file
+	mapped int64    // bytes of the file that bbolt has mapped at least
 	lanes  []*Lane
 }
 
@@ -289,7 +290,12 @@ func (s *Store) update(f func(*bolt.Tx, *changes) error) error {
 // do runs a transaction. The file is not left in doubt: one that is corrupt is
 // set aside, and after any other error it is read anew with the next use.
 func (s *Store) do(run func(func(*bolt.Tx) error) error, f func(*bolt.Tx) error) error {
-	err := guard(func() error { return run(f) })
+	err := guard(func() error {
+		return run(func(tx *bolt.Tx) error {
+			s.mapped = tx.Size()
+			return f(tx)
+		})
+	})
 	switch {
 	case err == nil:
 		s.unmap()
@@ -304,12 +310,12 @@ func (s *Store) do(run func(func(*bolt.Tx) error) error, f func(*bolt.Tx) error)
 }
 
 // unmap lets the kernel take back the memory of what was read: bbolt maps the
-// whole file, and what was ever looked at would count as the program's.
+// file, and what was ever looked at would count as the program's.
+//
+// The range must lie within the mapping, or it takes away somebody else's memory.
+// The file can be longer than the mapping; the pages in use, which are what a
+// transaction's size is, never are.
 func (s *Store) unmap() {
-	info, err := s.file.Stat()
-	if err != nil {
-		return
-	}
 	// It is advice, and the worst answer is that it was not taken.
-	_, _, _ = unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(info.Size()), unix.MADV_DONTNEED)
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(s.mapped), unix.MADV_DONTNEED)
 }
