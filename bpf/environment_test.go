@@ -3,6 +3,7 @@ package bpf
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/scenario/raw"
 )
 
-// execWith runs this binary in exactly this environment. It is killed once the
-// exec is done: what it would do does not matter.
+// execWith runs a program in exactly this environment.
 func execWith(tb testing.TB, environment []string) {
 	tb.Helper()
 	execWithArgs(tb, []string{"prog", "be", "exit 0"}, environment)
@@ -24,18 +25,33 @@ func execWith(tb testing.TB, environment []string) {
 
 func execWithArgs(tb testing.TB, args, environment []string) {
 	tb.Helper()
-	path, err := os.Executable()
+	child, err := os.StartProcess(exiter(tb), args, &os.ProcAttr{Env: environment})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	child, err := os.StartProcess(path, args, &os.ProcAttr{Env: environment})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	_ = child.Kill() // it may have ended
 	if _, err := child.Wait(); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// exiter returns the path of a program that does nothing but exit, in one way or
+// another, whatever its arguments and environment are. (This binary would have to be killed, and a
+// process that is killed while it execs has not become the program.)
+func exiter(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("procspan-exiter-%d", os.Getpid()))
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if err := os.WriteFile(path, raw.ELF(func(b *raw.Block) { b.ExitGroup(0) }), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := os.Remove(path); err != nil {
+			tb.Error(err)
+		}
+	})
+	return path
 }
 
 // strings of n bytes in all, each with its NUL, none longer than the kernel
