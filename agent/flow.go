@@ -24,8 +24,7 @@ const (
 	// that the agent comes by for nothing costs, and so does the wait of whoever
 	// looks at a host where little happens.
 	idlePollEvery = 2 * pollEvery
-	// lookEvery is after how many events in a row the clock, and the room in the
-	// ring, are looked at.
+	// lookEvery is after how many events in a row the clock is looked at.
 	lookEvery = 1024
 	// checkEvery is how often clocks and loss counters are looked at.
 	checkEvery = time.Second
@@ -184,11 +183,9 @@ func (f *flow) interruptAfter(done <-chan struct{}) (release func()) {
 // It reports whether there was any.
 func (f *flow) drain(deadline time.Time) (moved bool, err error) {
 	for n := 1; ; n++ {
-		if n%lookEvery == 0 {
-			f.keep.makeRoom(f)
-			if time.Since(deadline) > pollEvery {
-				return true, nil
-			}
+		f.keep.makeRoom(f)
+		if n%lookEvery == 0 && time.Since(deadline) > pollEvery {
+			return true, nil
 		}
 		switch err := f.read(deadline); {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -253,10 +250,8 @@ func (f *flow) finish() error {
 
 // catchUp moves what the ring holds now.
 func (f *flow) catchUp() error {
-	for n, end := 1, f.tracer.Written(); int64(end-f.tracer.Position()) > 0; n++ {
-		if n%lookEvery == 0 {
-			f.keep.makeRoom(f)
-		}
+	for end := f.tracer.Written(); int64(end-f.tracer.Position()) > 0; {
+		f.keep.makeRoom(f)
 		if err := f.read(time.Now()); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}

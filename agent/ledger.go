@@ -18,7 +18,9 @@ type ledger struct {
 	running, waiting, stored, delivered uint64
 	// leftOut were too short, sampledOut are of traces that are not exported.
 	leftOut, sampledOut uint64
-	lost                []bpf.Loss
+	// logged have ended, where there is no exporter for spans but one for log records.
+	logged uint64
+	lost   []bpf.Loss
 }
 
 // newLedger puts it together from what its parts count. before is what the table
@@ -46,7 +48,7 @@ func newLedger(before, now process.Stats, kernel uint64, spans otelexport.Stats)
 
 // missing is what the ledger does not account for: 0, or procspan has a bug.
 func (l ledger) missing() int64 {
-	sum := l.running + l.waiting + l.stored + l.delivered + l.leftOut + l.sampledOut
+	sum := l.running + l.waiting + l.stored + l.delivered + l.leftOut + l.sampledOut + l.logged
 	for _, loss := range l.lost {
 		sum += loss.Count
 	}
@@ -61,6 +63,9 @@ func (l ledger) tell(log *slog.Logger) {
 	}
 	args = append(args, "delivered", l.delivered, "running", l.running, "waiting", l.waiting, "stored", l.stored,
 		"left_out", l.leftOut, "sampled_out", l.sampledOut)
+	if l.logged > 0 {
+		args = append(args, "no_exporter", l.logged)
+	}
 	var lost uint64
 	var reasons []any
 	for _, loss := range l.lost {
@@ -85,7 +90,11 @@ func (f *flow) ledger(exporter *otelexport.Exporter) ledger {
 	spans, _ := exporter.Stats()
 	// An end that was lost is lost for good unless the table found out about it.
 	ends, found := f.ends-f.endsBefore, now.Estimated-f.began.Estimated
-	return newLedger(f.began, now, max(ends, found)-found, spans)
+	l := newLedger(f.began, now, max(ends, found)-found, spans)
+	if !exporter.Spans() {
+		l.logged = now.Ended - f.began.Ended
+	}
+	return l
 }
 
 // endsLost returns how many ends of programs the kernel had no room to tell of.

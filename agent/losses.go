@@ -19,9 +19,10 @@ type lossLog struct {
 	told      map[string]uint64
 	next      time.Time
 	undecoded uint64
-	// badTraceparent is how many were told of.
-	badTraceparent uint64
 }
+
+// badTraceparents is what told has them by.
+const badTraceparents = "TRACEPARENT not valid"
 
 const lossLogEvery = 10 * time.Second
 
@@ -66,8 +67,8 @@ func (l *lossLog) check(kernel func() ([]bpf.Loss, error), stats process.Stats, 
 		l.next = time.Now().Add(lossLogEvery)
 		l.log.Error("lost", "reason", loss.Reason, "count", more, "total", loss.Count)
 	}
-	if more := stats.BadTraceparent - l.badTraceparent; more > 0 {
-		l.badTraceparent = stats.BadTraceparent
+	if more := stats.BadTraceparent - l.told[badTraceparents]; more > 0 {
+		l.told[badTraceparents] = stats.BadTraceparent
 		l.next = time.Now().Add(lossLogEvery)
 		l.log.Warn("TRACEPARENT of processes ignored: not valid by W3C Trace Context", "count", more, "total", stats.BadTraceparent)
 	}

@@ -83,3 +83,19 @@ func TestLossesThatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// Whoever takes over does not tell again what was told.
+func TestLossesAreToldOnceByAll(t *testing.T) {
+	log := &buffer{}
+	first := lossLog{log: slog.New(slog.NewTextHandler(log, nil))}
+	kernel := func() ([]bpf.Loss, error) { return []bpf.Loss{{Reason: "a", Count: 3}}, nil }
+	stats := process.Stats{BadTraceparent: 2, Estimated: 1}
+	first.check(kernel, stats, true)
+	second := lossLog{log: first.log, told: first.told}
+	second.check(kernel, stats, true)
+	for _, text := range []string{"reason=a count=3", "reason=\"exit not seen", "TRACEPARENT of processes ignored"} {
+		if n := strings.Count(log.String(), text); n != 1 {
+			t.Errorf("%q is there %d times, want once:\n%s", text, n, log)
+		}
+	}
+}

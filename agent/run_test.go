@@ -107,6 +107,32 @@ func TestRunSeesAllAfterReady(t *testing.T) {
 	}
 }
 
+// The ledger is of spans, and adds up where there are log records only.
+func TestLedgerOfLogRecordsOnly(t *testing.T) {
+	needRoot(t)
+	defer goleak.VerifyNone(t)
+	o, _, log := options()
+	logs := config.DefaultLogs()
+	logs.Exporter.Target, logs.Exporter.Insecure = "127.0.0.1:1", true
+	o.Config.Logs = &logs
+	hurry, second := context.WithCancel(t.Context())
+	second()
+	o.Hurry = hurry
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Ready = func() {
+		if err := exec.Command("/bin/true").Run(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}
+	if err := Run(ctx, o); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); strings.Contains(text, "does not add up") || strings.Count(text, "msg=ledger") != 1 || !strings.Contains(text, " no_exporter=") {
+		t.Errorf("want a ledger that adds up, with what no span is sent of:\n%s", text)
+	}
+}
+
 // brokenAfter is a console that fails after so many lines.
 type brokenAfter struct{ lines int }
 

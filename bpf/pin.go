@@ -75,11 +75,61 @@ const (
 // errIncompatible says that what is pinned is not what these Options ask for.
 var errIncompatible = errors.New("the pinned kernel programs are of another version, or for other options")
 
+// lockPins makes a directory for what is pinned, or takes the one that is there,
+// and locks it until what it returns is closed: two agents that read one ring
+// would each take records away from the other.
+func lockPins(dir string) (*os.File, error) {
+	for {
+		err := os.Mkdir(dir, 0o700)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			return nil, &Error{"make the directory " + dir, "let the user that procspan runs as write to " + filepath.Dir(dir) + ", or run it as root", err}
+		case err != nil && !errors.Is(err, fs.ErrExist):
+			return nil, err
+		}
+		lock, err := lockDirectory(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another agent has just removed it
+		}
+		return lock, err
+	}
+}
+
+// lockDirectory locks a directory. The error is fs.ErrNotExist where there is none.
+func lockDirectory(dir string) (*os.File, error) {
+	lock, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	doing := "use the kernel programs in " + dir
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = &Error{doing, "end the procspan that runs with this daemon.pin_directory first", errors.New("another procspan is at work with them")}
+	case err != nil:
+		err = fmt.Errorf("%s: %w", doing, err)
+	default:
+		var locked, there fs.FileInfo
+		if locked, err = lock.Stat(); err == nil {
+			there, err = os.Stat(dir)
+		}
+		if err == nil && os.SameFile(locked, there) {
+			return lock, nil
+		}
+		if err == nil {
+			err = fs.ErrNotExist // it was replaced before it was locked
+		}
+	}
+	return nil, errors.Join(err, lock.Close())
+}
+
 // takeOver opens what is pinned. The error is fs.ErrNotExist where nothing is, and
 // errIncompatible where it cannot be used.
 func takeOver(o Options, f features) (*Tracer, error) {
-	if _, err := os.Stat(o.Pin); err != nil {
+	if entries, err := os.ReadDir(o.Pin); err != nil {
 		return nil, err
+	} else if len(entries) == 0 {
+		return nil, fs.ErrNotExist
 	}
 	session, err := readSession(o.Pin)
 	if errors.Is(err, fs.ErrPermission) {
@@ -131,18 +181,13 @@ func (t *Tracer) loadPinned(dir string) (err error) {
 func (t *Tracer) pin(o Options) (err error) {
 	defer func() {
 		if err != nil {
-			_, removeErr := Unpin(o.Pin)
+			_, removeErr := removePinned(o.Pin)
 			if !errors.As(err, new(*Error)) {
 				err = explain("pin the kernel programs in "+o.Pin, err)
 			}
 			err = errors.Join(err, removeErr)
 		}
 	}()
-	if err := os.Mkdir(o.Pin, 0o700); errors.Is(err, fs.ErrPermission) {
-		return &Error{"make the directory " + o.Pin, "let the user that procspan runs as write to " + filepath.Dir(o.Pin) + ", or run it as root", err}
-	} else if err != nil {
-		return err
-	}
 	programs, maps := t.pinnable()
 	for name, program := range programs {
 		if err := (*program).Pin(filepath.Join(o.Pin, name)); err != nil {
@@ -180,20 +225,33 @@ func pinSession(dir string, value sessionValue) error {
 // Unpin ends what is pinned in a directory, unless an agent is at work with it,
 // and removes the directory. It reports whether there was anything.
 func Unpin(dir string) (found bool, err error) {
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
-	case err != nil:
+	} else if err != nil {
 		return false, fmt.Errorf("look for pinned kernel programs: %w", err)
 	}
 	if err := onBPF(dir); err != nil { // whatever it is, it is not ours
 		return false, err
 	}
+	lock, err := lockDirectory(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = removePinned(dir)
+	return true, errors.Join(err, os.Remove(dir), lock.Close())
+}
+
+// removePinned ends what is pinned in a directory that is locked, and reports
+// whether there was anything.
+func removePinned(dir string) (found bool, err error) {
+	entries, err := os.ReadDir(dir)
 	for _, entry := range entries {
 		err = errors.Join(err, os.Remove(filepath.Join(dir, entry.Name())))
 	}
-	return true, errors.Join(err, os.Remove(dir))
+	return len(entries) > 0, err
 }
 
 // Pinned reports whether kernel programs are pinned in a directory.

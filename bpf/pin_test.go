@@ -176,14 +176,22 @@ func TestUnpin(t *testing.T) {
 	if !Pinned(dir) {
 		t.Error("nothing is pinned")
 	}
+	var explained *Error
+	if _, err := Unpin(dir); !errors.As(err, &explained) || !Pinned(dir) {
+		t.Errorf("while a tracer is at work: got %v, and pinned is %t; want an Error with a cure", err, Pinned(dir))
+	}
+	if other, err := Open(Options{RingSize: 4 << 20, Pin: dir}); !errors.As(err, &explained) {
+		t.Errorf("another tracer at the same time: got %v, want an Error with a cure", err)
+		must(t, other.Close())
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
 	if found, err := Unpin(dir); !found || err != nil {
 		t.Errorf("found %t, %v", found, err)
 	}
 	if Pinned(dir) {
 		t.Error("something is still pinned")
-	}
-	if err := tr.Close(); err != nil {
-		t.Error(err)
 	}
 	if again := tracer(t, Options{Pin: dir}); again.Start() != Fresh {
 		t.Errorf("began with %v after it was removed, want Fresh", again.Start())

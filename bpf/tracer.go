@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,6 +56,7 @@ type Tracer struct {
 
 	begun   Start
 	session Session
+	pins    *os.File // the directory of what is pinned, locked; or nil
 }
 
 // Open loads the programs and attaches them: what happens from its return on
@@ -85,6 +87,22 @@ func open(o Options, features features) (*Tracer, error) {
 	if err := onBPF(filepath.Dir(o.Pin)); err != nil {
 		return nil, err
 	}
+	pins, err := lockPins(o.Pin)
+	if err != nil {
+		return nil, err
+	}
+	t, err := openPinned(o, features)
+	if err != nil {
+		_ = os.Remove(o.Pin) // fails unless it is empty
+		return nil, errors.Join(err, pins.Close())
+	}
+	t.pins = pins
+	return t, nil
+}
+
+// openPinned takes over what is pinned in a directory that is locked, or pins
+// there anew.
+func openPinned(o Options, features features) (*Tracer, error) {
 	t, err := takeOver(o, features)
 	switch {
 	case err == nil:
@@ -234,7 +252,7 @@ func (t *Tracer) start(o Options) error {
 		}
 	}
 	if o.Pin != "" {
-		replaced, err := Unpin(o.Pin)
+		replaced, err := removePinned(o.Pin)
 		if err != nil {
 			return explain("remove the kernel programs in "+o.Pin, err)
 		}
@@ -304,6 +322,10 @@ func (t *Tracer) Close() error {
 	if t.ring != nil {
 		err = errors.Join(err, t.ring.close())
 		t.ring = nil
+	}
+	if t.pins != nil {
+		err = errors.Join(err, t.pins.Close())
+		t.pins = nil
 	}
 	return errors.Join(err, t.objects.Close())
 }

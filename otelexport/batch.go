@@ -97,7 +97,7 @@ func (b *batch) held() (bytes int) {
 
 // split cuts b in two; it has at least two items. The halves share b's memory
 // but no byte of it; both have the resource of the part that the cut goes
-// through.
+// through. b stays as it is: until it is put back, appendPending may read it.
 func (b *batch) split() (first, second *batch) {
 	first, second = &batch{}, &batch{}
 	left := b.items / 2
@@ -118,7 +118,7 @@ func (p part) cut(n int) (head, tail part) {
 	}
 	end := p.ends[n-1]
 	head = part{resource: p.resource, wire: p.wire[:end:end], ends: p.ends[:n:n]}
-	tail = part{resource: p.resource, wire: p.wire[end:], ends: p.ends[n:]}
+	tail = part{resource: p.resource, wire: p.wire[end:], ends: slices.Clone(p.ends[n:])}
 	for i := range tail.ends {
 		tail.ends[i] -= end
 	}

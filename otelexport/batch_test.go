@@ -3,6 +3,7 @@ package otelexport
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -71,7 +72,11 @@ func TestBatchSplit(t *testing.T) {
 			for i, of := range tc.of {
 				b.add([]byte{'a' + byte(i)}, r[of])
 			}
+			whole := encodeBatch(b)
 			first, second := b.split()
+			if got := encodeBatch(b); !reflect.DeepEqual(got, whole) {
+				t.Errorf("what was split is written as %q, and was as %q", got.Data, whole.Data)
+			}
 			for _, half := range []struct {
 				b    *batch
 				want string

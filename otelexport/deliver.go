@@ -85,8 +85,10 @@ func (d *delivery) run(ctx, hurry context.Context) {
 		case what == retry:
 			d.trouble(err)
 			d.giveBack(b, b)
-			if d.store(true); hurry.Err() != nil && d.queue.empty() {
-				return // all is stored: for the next run
+			if hurry.Err() != nil {
+				if d.storeAll(); d.queue.empty() {
+					return // all is stored: for the next run
+				}
 			}
 			d.meanwhile(func() { d.pause(ctx, hurry, delay) })
 		case what == split && b.items > 1:
@@ -135,6 +137,11 @@ func (d *delivery) meanwhile(wait func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		select {
+		case <-done: // though there may be more to store: a slow disk holds up nothing
+			return
+		default:
+		}
 		timer.Reset(d.store(d.failures > 0))
 		select {
 		case <-done:
@@ -145,26 +152,35 @@ func (d *delivery) meanwhile(wait func()) {
 	}
 }
 
-// store takes to the disk what waits in memory: all batches that are full or due,
-// or where all are not wanted, those that crowd the queue. It returns how long
-// until there may be more.
+// store takes to the disk, by one write, what waits in memory: batches that are
+// full or due, or where all are not wanted, those that crowd the queue. It returns
+// how long until there may be more.
 func (d *delivery) store(all bool) (wait time.Duration) {
-	for d.shelf.ready() {
-		some, wait := d.queue.takeForDisk(all, maxStoring)
-		if len(some) == 0 {
-			return wait
-		}
-		if !d.shelf.put(some...) {
-			d.lost(queueFull, d.queue.putBack(some, some...), "")
-		}
+	if !d.shelf.ready() {
+		return storeAgain
 	}
-	return storeAgain
+	some, wait := d.queue.takeForDisk(all, maxStoring)
+	if len(some) == 0 {
+		return wait
+	}
+	if !d.shelf.put(some...) {
+		d.lost(queueFull, d.queue.putBack(some, some...), "")
+		return storeAgain
+	}
+	return 0
+}
+
+// storeAll takes all that waits to the disk. The queue must be closed: where the
+// disk is slower than what comes, there is no end to it.
+func (d *delivery) storeAll() {
+	for d.store(true) == 0 {
+	}
 }
 
 // storeRest takes all that is left to the disk, however it did of late.
 func (d *delivery) storeRest() {
 	d.shelf.retry()
-	d.store(true)
+	d.storeAll()
 }
 
 // giveBack returns a batch that was taken to where it waits, whole or in parts.

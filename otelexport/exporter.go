@@ -137,6 +137,9 @@ func (e *Exporter) Export(l *process.Lifetime, r *Resource) {
 	}
 }
 
+// Spans reports whether there are spans: an exporter for them.
+func (e *Exporter) Spans() bool { return e.traces != nil }
+
 // Records reports whether there are log records at all, which is all that
 // ExportExec makes.
 func (e *Exporter) Records() bool { return e.logs != nil }

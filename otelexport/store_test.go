@@ -75,6 +75,28 @@ func TestStoreIsNotUsedWhileAllIsWell(t *testing.T) {
 	}
 }
 
+// A disk that takes no more than what comes meanwhile does not keep the delivery
+// from trying again: here there is something to store after each write.
+func TestStoringDoesNotHoldUpTheDelivery(t *testing.T) {
+	o, _ := testOptions(t)
+	o.Traces.Batch.MaxExportBatchSize = 1
+	var attempts atomic.Int64
+	e := startStored(t, o, t.TempDir(), &fakeLink{answer: func(_ context.Context, attempt, _ int) (*partialSuccess, error) {
+		attempts.Store(int64(attempt))
+		if attempt == 1 {
+			return nil, fail(codes.Unavailable, "away")
+		}
+		return nil, nil
+	}})
+	defer shutdown(t, e)
+	for n, end := 1, time.Now().Add(30*time.Second); attempts.Load() < 2; n++ {
+		if time.Now().After(end) {
+			t.Fatal("there was no second attempt")
+		}
+		e.Export(lifetime(n), nil)
+	}
+}
+
 // What one exporter stored, of both signals and many resources, the next one
 // delivers, with the same ids.
 func TestStoreOutlivesTheExporter(t *testing.T) {
