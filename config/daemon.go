@@ -1,14 +1,28 @@
 package config
 
-import "path/filepath"
+import (
+	"errors"
+	"path/filepath"
+)
 
 func (s section) daemon(d *Daemon, store Delivery) {
 	d.Persist = s.boolean("persist", d.Persist)
 	d.PinDirectory = s.ownDirectory("pin_directory", d.PinDirectory)
 	d.StateDirectory = s.ownDirectory("state_directory", d.StateDirectory)
 	if d.Persist && store.Directory == "" {
-		s.fail("persist", "needs distribution.procspan.delivery.directory, for what is on its way to the collector when procspan ends; set it")
+		s.fail("persist", needsStore)
 	}
+}
+
+const needsStore = "needs distribution.procspan.delivery.directory, for what is on its way to the collector when procspan ends; set it"
+
+// Persisting returns c with daemon.persist set.
+func (c Config) Persisting() (Config, error) {
+	if c.Delivery.Directory == "" {
+		return c, errors.New(needsStore)
+	}
+	c.Daemon.Persist = true
+	return c, nil
 }
 
 // ownDirectory reads the absolute path of a directory that is procspan's alone.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 func newRun() *cobra.Command {
 	var s settings
+	var persist bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Observe this host until SIGINT, SIGTERM or SIGHUP",
@@ -20,13 +22,18 @@ func newRun() *cobra.Command {
 Without an exporter, starts and ends are shown live on standard output.
 
 At the first signal the programs are detached and what waits is delivered; a
-second signal cuts that short. With daemon.persist in the configuration they stay
-at work for the next run. SIGUSR1 has what became of everything so far logged.`,
+second signal cuts that short. With --persist, or daemon.persist in the
+configuration, they stay at work for the next run, until procspan detach. SIGUSR1 has what became of everything so far logged.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := s.load()
 			if err != nil {
 				return failed(err)
+			}
+			if persist {
+				if c, err = c.Persisting(); err != nil {
+					return failed(fmt.Errorf("--persist: %w", err))
+				}
 			}
 			ask := make(chan os.Signal, 1)
 			signal.Notify(ask, syscall.SIGUSR1)
@@ -47,6 +54,7 @@ at work for the next run. SIGUSR1 has what became of everything so far logged.`,
 		},
 	}
 	s.addFlags(cmd)
+	cmd.Flags().BoolVar(&persist, "persist", false, "leave the kernel programs at work for the next run, as daemon.persist does")
 	return cmd
 }
 
