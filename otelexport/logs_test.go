@@ -183,20 +183,22 @@ func TestLogsPartialSuccess(t *testing.T) {
 }
 
 func TestLogsTransientErrors(t *testing.T) {
+	const patient = 30 * time.Second // on a busy machine, too
 	for _, tc := range []struct {
-		name   string
-		answer answer
+		name    string
+		answer  answer
+		timeout time.Duration
 	}{
-		{"unavailable", refuse(fail(codes.Unavailable, "away"))},
-		{"unauthenticated", refuse(fail(codes.Unauthenticated, "token s3cr3t-token is invalid"))},
-		{"hanging", hang},
+		{"unavailable", refuse(fail(codes.Unavailable, "away")), patient},
+		{"unauthenticated", refuse(fail(codes.Unauthenticated, "token s3cr3t-token is invalid")), patient},
+		{"hanging", hang, 100 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := newCollector(tc.answer).listen(t, "", grpc.MaxRecvMsgSize(20_000))
 			o, out := bothOptions(t, c.addr)
 			o.Traces = nil
-			o.Logs.Exporter.Timeout = 100 * time.Millisecond
+			o.Logs.Exporter.Timeout = tc.timeout
 			e, err := New(o)
 			if err != nil {
 				t.Fatal(err)
