@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 func be(what string) {
 	switch what {
 	case "exit 0":
+	case "observer":
+		observer()
 	case "exit 3":
 		os.Exit(3)
 	case "parent": // of an exit 0, then exit 3

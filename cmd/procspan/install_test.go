@@ -169,6 +169,42 @@ func TestRunDropsPrivileges(t *testing.T) {
 	}
 }
 
+// everything returns a configuration that has run do all it can do. Nobody is
+// there to send to, so that it also tries, waits, warns and stores.
+func everything(t *testing.T, binary string) (config string) {
+	t.Helper()
+	dir, pins := t.TempDir(), t.TempDir()
+	if err := unix.Mount("bpf", pins, "bpf", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	config = filepath.Join(dir, "procspan.yaml")
+	t.Cleanup(func() {
+		if out, err := exec.Command(binary, "detach", "--config", config).CombinedOutput(); err != nil || !strings.Contains(string(out), "have ended") {
+			t.Errorf("detach: %v\n%s", err, out)
+		}
+		if err := unix.Unmount(pins, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	const text = `file_format: "1.0"
+tracer_provider: {processors: [{batch: {schedule_delay: 1, exporter: {otlp_grpc: {endpoint: "http://127.0.0.1:1"}}}}]}
+logger_provider: {processors: [{batch: {schedule_delay: 1, exporter: {otlp_grpc: {endpoint: "http://127.0.0.1:1"}}}}]}
+meter_provider:
+  readers:
+    - pull: {exporter: {prometheus/development: {host: 127.0.0.1, port: 0}}}
+    - periodic: {interval: 100, exporter: {otlp_grpc: {endpoint: "http://127.0.0.1:1"}}}
+distribution:
+  procspan:
+    health: {endpoint: "127.0.0.1:0"}
+    delivery: {directory: DIR/store}
+    daemon: {pin_directory: PINS/procspan, state_directory: DIR/state}
+`
+	if err := os.WriteFile(config, []byte(strings.NewReplacer("DIR", dir, "PINS", pins).Replace(text)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
 // The unit is valid, and its system call filter lets pass all that run uses.
 func TestSystemdUnit(t *testing.T) {
 	binary := install(t)
@@ -214,9 +250,7 @@ func TestSystemdUnit(t *testing.T) {
 		}
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
-	cmd := exec.Command("strace", "-f", "-qq", "-o", trace, binary, "run")
-	// Nobody is there, so that it also tries, waits and warns.
-	cmd.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY=1")
+	cmd := exec.Command("strace", "-f", "-qq", "-o", trace, binary, "run", "--persist", "--config", everything(t, binary))
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
