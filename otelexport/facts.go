@@ -206,6 +206,7 @@ func (e *encoder) outcome(l *process.Lifetime) outcome {
 	if l.Killer.ID.PID != 0 {
 		a.number(attrKillerPID, int64(l.Killer.ID.PID))
 		a.text(attrKillerName, l.Killer.Comm)
+		a.text(attrKillerPath, l.Killer.Executable)
 	}
 	if l.OOM.Killed {
 		a.flag(attrOOMKilled, true)

@@ -164,7 +164,7 @@ func fullLifetime() *process.Lifetime {
 			UserTime: 1_234_567_890, SystemTime: 250_000_000, PeakRSS: 100 << 20, MinorFaults: 5000, MajorFaults: 3,
 			Voluntary: 17, Involuntary: 4, ReadBytes: 4096, WriteBytes: 8192, ReadChars: 100_000, WriteChars: 20_000,
 		},
-		Killer: process.Killer{ID: process.ID{PID: 1, Start: 1}, Comm: "systemd"},
+		Killer: process.Killer{ID: process.ID{PID: 1, Start: 1}, Comm: "systemd", Executable: "/usr/lib/systemd/systemd"},
 		OOM:    process.OOM{Killed: true, Limit: 512 << 20},
 	}
 }

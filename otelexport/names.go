@@ -37,6 +37,7 @@ const (
 	attrExitCoreDumped = "procspan.exit.core_dumped"
 	attrKillerPID      = "procspan.exit.killer.pid"
 	attrKillerName     = "procspan.exit.killer.name"
+	attrKillerPath     = "procspan.exit.killer.path"
 	attrOOMKilled      = "procspan.oom_killed"
 	attrOOMLimit       = "procspan.oom.limit"
 
@@ -137,6 +138,7 @@ func Attributes() []Attribute {
 		{attrExitCoreDumped, "boolean", "", end, "the kernel wrote a core dump", signal},
 		{attrKillerPID, "int", "", end, "the process that sent the signal", "a process did"},
 		{attrKillerName, "string", "", end, "the kernel's name of it", "a process did"},
+		{attrKillerPath, "string", "", end, "its executable", "it was still alive, and known"},
 		{attrOOMKilled, "boolean", "", end, "the kernel killed it for want of memory", "true"},
 		{attrOOMLimit, "int", "By", end, "limit of the memory cgroup that was full", "procspan.oom_killed, and known"},
 	}

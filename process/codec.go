@@ -253,6 +253,7 @@ func (c *codec) lifetime(v *Lifetime) {
 	c.usage(&v.Usage)
 	c.id(&v.Killer.ID)
 	text(c, &v.Killer.Comm)
+	text(c, &v.Killer.Executable)
 	c.boolean(&v.OOM.Killed)
 	number(c, &v.OOM.Limit)
 }

@@ -23,6 +23,11 @@ func (t *Table) exit(ev *Event) {
 	l.Comm = ev.Comm
 	l.Status = ev.Status
 	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
+	if killer := t.find(ev.Killer.ID); killer != nil {
+		l.Killer.Executable = killer.image.Executable
+	} else if ev.Killer.ID == ev.ID {
+		l.Killer.Executable = l.Image.Executable
+	}
 	s := e.span
 	t.entries.put(e)
 	t.end(s, l)

@@ -149,6 +149,9 @@ type Killer struct {
 	ID ID
 	// Comm is the kernel's name of the task.
 	Comm string
+	// Executable is the file that it runs, in a Lifetime, where it was alive and
+	// known when the one it killed ended.
+	Executable string
 }
 
 // OOM is an end by the kernel's out-of-memory killer.

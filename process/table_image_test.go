@@ -99,3 +99,36 @@ func TestTableDropsReexecs(t *testing.T) {
 		})
 	}
 }
+
+// Who killed a process is told by its executable, where that is known.
+func TestTableKnowsTheKiller(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		killer func(s *story) ID
+		want   string
+	}{
+		{"nobody", func(*story) ID { return ID{} }, ""},
+		{"another", func(s *story) ID { return s.proc("killer").id }, "/bin/killer"},
+		{"itself", func(s *story) ID { return s.proc("a").id }, "/bin/a"},
+		{"one that has ended", func(s *story) ID { s.exit("killer"); return s.proc("killer").id }, ""},
+		{"one whose exec was lost", func(s *story) ID {
+			s.fork("init", "deaf")
+			s.lose(func() { s.exec("deaf") })
+			return s.proc("deaf").id
+		}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStory(t, roomy)
+			s.run("init", "killer")
+			s.run("init", "a")
+			killer := tc.killer(s)
+			ev := s.k.exit(s.proc("a"), 9)
+			ev.Killer = Killer{ID: killer, Comm: "comm"}
+			s.hear(ev)
+			got := s.got[len(s.got)-1].Killer
+			if want := (Killer{ID: killer, Comm: "comm", Executable: tc.want}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}

@@ -204,10 +204,10 @@ func (s Span) number(key string) float64 {
 
 // killer checks who killed the process.
 func (c *checker) killer(w *want, people []Process) {
-	var pid, name any
+	var pid, name, path any
 	for i := range people {
 		if p := &people[i]; p.Label == w.killer {
-			pid, name = int64(p.PID), strings.TrimSuffix(p.Shown.Comm, "\n")
+			pid, name, path = int64(p.PID), strings.TrimSuffix(p.Shown.Comm, "\n"), p.Executable
 		}
 	}
 	if w.killer != "" && pid == nil {
@@ -215,4 +215,7 @@ func (c *checker) killer(w *want, people []Process) {
 	}
 	c.attr("procspan.exit.killer.pid", pid)
 	c.attr("procspan.exit.killer.name", name)
+	if c.span.Attr("procspan.exit.killer.path") != nil { // it may have ended by then
+		c.attr("procspan.exit.killer.path", path)
+	}
 }
