@@ -107,6 +107,12 @@ func (d *delivery) run(ctx, hurry context.Context) {
 // shelf, so that what is new is seen soon and the backlog goes down all the same.
 // It waits for one, and returns nil as the queue's take does.
 func (d *delivery) next(ctx context.Context) *batch {
+	if d.failures > 0 {
+		// All is on its way to the disk; a batch from memory that failed again would
+		// come there after those behind it.
+		d.store(true)
+		d.shelfLast = false
+	}
 	if d.shelfLast {
 		d.shelfLast = false
 		if b := d.queue.poll(); b != nil {
