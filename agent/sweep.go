@@ -100,9 +100,13 @@ func (f *flow) sweep() error {
 			found = append(found, now)
 		}
 	}
-	f.handOn(f.table.Gone(gone, by))
 	f.look(found)
 	f.handOn(f.table.Adopt(found))
+	// An exit that is in the ring by now is the better word.
+	if err := f.catchUp(); err != nil {
+		return err
+	}
+	f.handOn(f.table.Gone(gone, by))
 	f.log.Info("looked for processes whose events were lost", "ended_unseen", len(gone), "began_unseen", len(found))
 	return nil
 }
