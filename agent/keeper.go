@@ -149,6 +149,10 @@ func (k *keeper) save(f *flow) {
 		if !k.isDue(f) {
 			return
 		}
+		// With an older state the next agent would tell again of what has ended since.
+		if err := k.dir.remove(); err != nil {
+			k.log.Debug("the older state stays", "error", err)
+		}
 	}
 	k.kept, k.saved = true, s.position
 	f.tracer.Release()

@@ -221,7 +221,7 @@ func (c *codec) entries(t *Table) {
 			return
 		}
 		t.insert(e)
-		t.account(e)
+		t.count(e) // what the limits leave no room for is forgotten with the next event
 	}
 }
 

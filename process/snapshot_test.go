@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -131,6 +132,28 @@ func TestRestoreNothing(t *testing.T) {
 	if _, err := Restore(roomy, Policy{}, testIDs, older); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("another version: got %v, want ErrSnapshot", err)
 	}
+}
+
+// An agent with lower limits takes over all there is; what it has no room for is
+// forgotten later, and what waited for that is handed out.
+func TestRestoreUnderLowerLimits(t *testing.T) {
+	policy := Policy{MinDuration: 1000, KeepShortErrors: true}
+	s := newStoryUnder(t, roomy, policy)
+	s.run("init", "a")
+	s.run("a", "b")
+	s.fail("b") // it waits to know whether a is too short
+	s.waits(1)
+	table, err := Restore(Limits{Processes: 1, Bytes: 1}, policy, testIDs, s.table.AppendSnapshot(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.table = table
+	s.unchecked = true
+	s.run("init", "c")
+	if got := s.lines(); len(got) != 1 || !strings.HasPrefix(got[0], "b ") {
+		t.Errorf("got %q, want b", got)
+	}
+	checkCounts(t, s.table)
 }
 
 // Any bytes are a table that has what they say, or an error.

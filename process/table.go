@@ -368,12 +368,7 @@ func (t *Table) forget(e *entry) {
 // account brings the byte count up to date after a change to e, and makes room
 // by forgetting the oldest, but never e itself.
 func (t *Table) account(e *entry) {
-	t.bytes -= e.bytes
-	e.bytes = e.image.size()
-	for i := range e.reexecs {
-		e.bytes += len(e.reexecs[i].From) + e.reexecs[i].To.size()
-	}
-	t.bytes += e.bytes
+	t.count(e)
 	for len(t.living) > t.limits.Processes || t.bytes > t.limits.Bytes {
 		oldest := t.order.newer
 		if oldest == e {
@@ -388,6 +383,16 @@ func (t *Table) account(e *entry) {
 		}
 		t.lose(oldest)
 	}
+}
+
+// count brings the byte count up to date after a change to e.
+func (t *Table) count(e *entry) {
+	t.bytes -= e.bytes
+	e.bytes = e.image.size()
+	for i := range e.reexecs {
+		e.bytes += len(e.reexecs[i].From) + e.reexecs[i].To.size()
+	}
+	t.bytes += e.bytes
 }
 
 func (im *Image) size() int {
