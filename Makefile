@@ -47,7 +47,7 @@ TESTFLAGS ?=
 # so packages go one after the other.
 test-unit: ## the tests of this module, on the running kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test $(TESTFLAGS) -p 1 -timeout 15m ./...
-	$(SUDO) env "PATH=$$PATH" $(GO) test $(TESTFLAGS) -race -p 1 -timeout 15m ./process ./config ./otelexport/... ./console ./enrich/... ./bpf ./agent
+	$(SUDO) env "PATH=$$PATH" $(GO) test $(TESTFLAGS) -race -p 1 -timeout 15m ./process ./config ./otelexport/... ./console ./enrich/... ./selfmetrics ./bpf ./agent
 
 test-e2e: build ## procspan with a real Jaeger and a real Collector (built on first use, some minutes)
 	cd e2e && $(SUDO) env "PATH=$$PATH" $(GO) test $(TESTFLAGS) -v -count 1 -timeout 60m ./...

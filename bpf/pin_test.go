@@ -147,7 +147,9 @@ func TestReplaced(t *testing.T) {
 			if err := first.Close(); err != nil {
 				t.Fatal(err)
 			}
+			restore := raiseMemlock() // for a map of the test's own
 			tc.harm(t, dir)
+			restore()
 			tc.then.Pin = dir
 			second := tracer(t, tc.then)
 			if second.Start() != Replaced || second.Session() == first.Session() {

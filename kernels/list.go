@@ -1,5 +1,7 @@
 package main
 
+import "regexp"
+
 // arch is a machine that can be emulated.
 type arch struct {
 	goarch      string
@@ -25,9 +27,9 @@ type suite struct {
 	args []string
 }
 
-// exception is a test that some kernels cannot do.
+// exception is tests that some kernels cannot do, or their guests.
 type exception struct {
-	test    string // "suite/Test"
+	test    string // a regular expression for the whole of "suite/Test"
 	kernels []string
 	reason  string
 }
@@ -76,5 +78,18 @@ func exceptions() []exception {
 		test:    "scenario/TestTraces/born_in_cgroup",
 		kernels: []string{"5.10"},
 		reason:  "a process can be born in a cgroup of version 2 only (clone3)",
+	}, {
+		test:    `bpf/Test(CgroupPaths/version_1,_\d+_deep|Groups/a_cgroup_of_version_1)`,
+		kernels: []string{"6.12", "6.1-arm64"},
+		reason:  "this guest has cgroups of version 2 alone",
+	}, {
+		test:    `bpf/Test(CgroupPaths/version_2,_\d+_deep|Groups/a_cgroup_of_version_2)`,
+		kernels: []string{"5.10"},
+		reason:  "this guest has cgroups of version 1 alone",
 	}}
+}
+
+// is reports whether the exception is about a test.
+func (e exception) is(test string) bool {
+	return regexp.MustCompile("^(?:" + e.test + ")$").MatchString(test)
 }

@@ -38,7 +38,7 @@ func judge(w io.Writer, chosen []kernel, reports []report, excepted []exception,
 		plain := true
 		for i, k := range chosen {
 			got := reports[i].results[test]
-			note := slices.IndexFunc(excepted, func(e exception) bool { return e.test == test && slices.Contains(e.kernels, k.name) })
+			note := slices.IndexFunc(excepted, func(e exception) bool { return e.is(test) && slices.Contains(e.kernels, k.name) })
 			cell := got.String()
 			switch {
 			case got == pass && note < 0:
@@ -63,7 +63,7 @@ func judge(w io.Writer, chosen []kernel, reports []report, excepted []exception,
 		if noted[i] {
 			fmt.Fprintf(w, "\n[%d] %s\n", i+1, e.reason)
 		}
-		if all && !slices.Contains(tests, e.test) {
+		if all && !slices.ContainsFunc(tests, e.is) {
 			problems = append(problems, fmt.Errorf("%s is listed as an exception, but there is no such test: remove it there", e.test))
 		}
 	}
