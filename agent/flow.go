@@ -26,8 +26,11 @@ const (
 	idlePollEvery = 2 * pollEvery
 	// lookEvery is after how many events in a row the clock is looked at.
 	lookEvery = 1024
-	// checkEvery is how often clocks and loss counters are looked at.
+	// checkEvery is how often clocks and loss counters are looked at; the latter,
+	// which cost a dozen system calls, where nothing happens only every idleChecks
+	// times.
 	checkEvery = time.Second
+	idleChecks = 10
 	// maxImageBytes bounds what the strings of living processes take.
 	maxImageBytes = 256 << 20
 )
@@ -110,7 +113,7 @@ func open(o Options, clock *otelexport.Clock, ids process.IDs, out output, onlyD
 func (f *flow) run(done <-chan struct{}) error {
 	release := f.interruptAfter(done)
 	defer release()
-	check, wait := time.Now().Add(checkEvery), pollEvery
+	check, wait, idle := time.Now().Add(checkEvery), pollEvery, 0
 	for {
 		select {
 		case <-done:
@@ -125,23 +128,26 @@ func (f *flow) run(done <-chan struct{}) error {
 		}
 		wait = min(2*wait, idlePollEvery)
 		if moved {
-			wait = pollEvery
+			wait, idle = pollEvery, 0
 		}
 		if now := time.Now(); now.After(check) {
 			check = now.Add(checkEvery)
-			if err := f.check(now); err != nil {
-				return err
+			if idle--; idle < 0 || f.sweeps.waits() {
+				idle = idleChecks
+				if err := f.lookForLosses(now); err != nil {
+					return err
+				}
 			}
+			f.clock.Sample()
+			f.handOn(f.table.Advance(bootTime()))
 			f.publish(true)
 			f.keep.look(f, now)
 		}
 	}
 }
 
-// check does what is done every now and then.
-func (f *flow) check(now time.Time) error {
-	f.clock.Sample()
-	f.handOn(f.table.Advance(bootTime()))
+// lookForLosses tells what was lost, and repairs what can be.
+func (f *flow) lookForLosses(now time.Time) error {
 	f.losses.check(f.tracer.Losses, f.table.Stats(), false)
 	losses := f.losses.kernel
 	f.ends = endsLost(losses)

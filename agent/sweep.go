@@ -44,6 +44,9 @@ func (s *sweeper) note(losses []bpf.Loss, now time.Time) bool {
 	return true
 }
 
+// waits reports whether there is to be a sweep soon.
+func (s *sweeper) waits() bool { return !s.due.IsZero() }
+
 // owed reports whether something was lost that no sweep has looked after yet.
 func (s *sweeper) owed(losses []bpf.Loss) bool {
 	return !s.due.IsZero() || eventsLost(losses) != s.lost
