@@ -148,6 +148,9 @@ func TestOutageOnAFullDisk(t *testing.T) {
 	if logged == 0 || ends["dropped"] != logged || ends["stored"] != 0 || len(arrived) != ends["made"]-logged || ends["delivered"] != len(arrived) {
 		t.Errorf("%d spans arrived; procspan says %v, of which its log has %d dropped: that does not add up", len(arrived), ends, logged)
 	}
+	if lost := ledgerNumber(t, daemon, "lost"); lost != logged {
+		t.Errorf("the ledger has %d lost, %d spans were dropped", lost, logged)
+	}
 	if missing == 0 || missing > logged {
 		t.Errorf("%d processes have no span, and %d spans were dropped", missing, logged)
 	}
