@@ -37,7 +37,7 @@ func (s *sweeper) note(losses []bpf.Loss, now time.Time) bool {
 		s.due = now
 	}
 	s.lost = lost
-	if s.due.IsZero() || now.Before(s.due) {
+	if !s.waits() || now.Before(s.due) {
 		return false
 	}
 	s.due, s.last = time.Time{}, now
@@ -49,7 +49,7 @@ func (s *sweeper) waits() bool { return !s.due.IsZero() }
 
 // owed reports whether something was lost that no sweep has looked after yet.
 func (s *sweeper) owed(losses []bpf.Loss) bool {
-	return !s.due.IsZero() || eventsLost(losses) != s.lost
+	return s.waits() || eventsLost(losses) != s.lost
 }
 
 func eventsLost(losses []bpf.Loss) (n uint64) {

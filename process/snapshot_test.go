@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,7 +74,7 @@ func fill(t *testing.T, v reflect.Value, skip []string, n *uint64) {
 	case reflect.Struct:
 		skipped := 0
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; contains(skip, name) {
+			if name := v.Type().Field(i).Name; slices.Contains(skip, name) {
 				skipped++
 				continue
 			}
@@ -105,15 +106,6 @@ func fill(t *testing.T, v reflect.Value, skip []string, n *uint64) {
 	default:
 		t.Fatalf("%v: there is no way to fill it", v.Type())
 	}
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 func TestRestoreNothing(t *testing.T) {

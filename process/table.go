@@ -129,6 +129,9 @@ func (t *Table) Stats() Stats {
 	return s
 }
 
+// Traces returns how many traces have a living process.
+func (t *Table) Traces() int { return len(t.traces) - t.idle.Len() }
+
 // Has reports whether the table holds a process.
 func (t *Table) Has(id ID) bool { return t.find(id) != nil }
 
