@@ -89,7 +89,5 @@ func exceptions() []exception {
 	}}
 }
 
-// is reports whether the exception is about a test.
-func (e exception) is(test string) bool {
-	return regexp.MustCompile("^(?:" + e.test + ")$").MatchString(test)
-}
+// pattern matches the tests that the exception is about.
+func (e exception) pattern() *regexp.Regexp { return regexp.MustCompile("^(?:" + e.test + ")$") }

@@ -33,12 +33,19 @@ func judge(w io.Writer, chosen []kernel, reports []report, excepted []exception,
 	}
 	fmt.Fprintln(w)
 	noted := make([]bool, len(excepted))
+	patterns := make([]*regexp.Regexp, len(excepted))
+	for i, e := range excepted {
+		patterns[i] = e.pattern()
+	}
 	for _, test := range tests {
 		var cells []string
 		plain := true
 		for i, k := range chosen {
 			got := reports[i].results[test]
-			note := slices.IndexFunc(excepted, func(e exception) bool { return e.is(test) && slices.Contains(e.kernels, k.name) })
+			note := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(test) })
+			if note >= 0 && !slices.Contains(excepted[note].kernels, k.name) {
+				note = -1
+			}
 			cell := got.String()
 			switch {
 			case got == pass && note < 0:
@@ -63,7 +70,7 @@ func judge(w io.Writer, chosen []kernel, reports []report, excepted []exception,
 		if noted[i] {
 			fmt.Fprintf(w, "\n[%d] %s\n", i+1, e.reason)
 		}
-		if all && !slices.ContainsFunc(tests, e.is) {
+		if all && !slices.ContainsFunc(tests, patterns[i].MatchString) {
 			problems = append(problems, fmt.Errorf("%s is listed as an exception, but there is no such test: remove it there", e.test))
 		}
 	}
