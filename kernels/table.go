@@ -42,9 +42,11 @@ func judge(w io.Writer, chosen []kernel, reports []report, excepted []exception,
 		plain := true
 		for i, k := range chosen {
 			got := reports[i].results[test]
-			note := slices.IndexFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(test) })
-			if note >= 0 && !slices.Contains(excepted[note].kernels, k.name) {
-				note = -1
+			note := -1
+			for i, e := range excepted {
+				if note < 0 && slices.Contains(e.kernels, k.name) && patterns[i].MatchString(test) {
+					note = i
+				}
 			}
 			cell := got.String()
 			switch {
