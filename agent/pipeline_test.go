@@ -25,26 +25,37 @@ import (
 // to requests that are thrown away, or sent to a server in this process that does
 // not look at them: decode, table, origin, users, redaction, encoding, batches,
 // with the default configuration. Recorded lifetimes are replayed, fork, exec and
-// exit, each the child of another of so many that go on living.
+// exit, each the child of another of so many that go on living. A bare one is what
+// there would be without users, redaction, use of resources and units.
 func BenchmarkPipeline(b *testing.B) {
-	for _, living := range []int{1_000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("discard/living=%d", living), func(b *testing.B) { benchmarkPipeline(b, living, false) })
+	for _, p := range []pipeline{{living: 1_000}, {living: 10_000}, {living: 100_000}} {
+		b.Run(fmt.Sprintf("discard/living=%d", p.living), p.benchmark)
 	}
-	b.Run("grpc/living=1000", func(b *testing.B) { benchmarkPipeline(b, 1_000, true) })
+	b.Run("bare/living=1000", pipeline{living: 1_000, bare: true}.benchmark)
+	b.Run("grpc/living=1000", pipeline{living: 1_000, send: true}.benchmark)
 }
 
-func benchmarkPipeline(b *testing.B, living int, send bool) {
+// pipeline is a variety of it.
+type pipeline struct {
+	living     int
+	bare, send bool
+}
+
+func (p pipeline) benchmark(b *testing.B) {
 	o, log := unreachable()
 	o.Config.Traces.Batch.MaxQueueSize = 1 << 20 // nothing is dropped, however fast it is made
+	if p.bare {
+		o.Config.Capture.Args = config.ArgsFull
+	}
 	clock, err := otelexport.NewClock()
 	if err != nil {
 		b.Fatal(err)
 	}
-	if send {
+	if p.send {
 		o.Config.Traces.Exporter.Target = unread(b)
 	}
-	exporter := newTestExporter(b, o, clock, send)
-	r := newReplay(b, living, clock, exporter, o.Config)
+	exporter := newTestExporter(b, o, clock, p.send)
+	r := newReplay(b, p, clock, exporter, o.Config)
 	b.ReportAllocs()
 	n, cpu := 0, cpuSoFar(b)
 	for b.Loop() {
@@ -52,8 +63,8 @@ func benchmarkPipeline(b *testing.B, living int, send bool) {
 		n++
 	}
 	flush(o, exporter)
-	if stats := r.flow.table.Stats(); stats.Living != living {
-		b.Fatalf("got %+v, want %d living", stats, living)
+	if stats := r.flow.table.Stats(); stats.Living != p.living {
+		b.Fatalf("got %+v, want %d living", stats, p.living)
 	}
 	perLifetime := float64(cpuSoFar(b)-cpu) / float64(n)
 	if spans, _ := exporter.Stats(); spans.Delivered != uint64(n) {
@@ -87,9 +98,9 @@ type replay struct {
 	decoder   *bpf.Decoder
 	flow      flow
 	templates []recorded
-	living    int
-	pid       uint32
-	now       uint64
+	pipeline
+	pid uint32
+	now uint64
 }
 
 // recorded is one lifetime.
@@ -98,20 +109,22 @@ type recorded struct {
 	digits           [][]byte // of exec: what makes its arguments its own
 }
 
-func newReplay(b *testing.B, living int, clock *otelexport.Clock, exporter *otelexport.Exporter, c config.Config) *replay {
+func newReplay(b *testing.B, p pipeline, clock *otelexport.Clock, exporter *otelexport.Exporter, c config.Config) *replay {
 	b.Helper()
 	policy := policy(c)
-	r := &replay{b: b, decoder: bpf.NewDecoder(), templates: readStorm(b), living: living, now: 1}
+	r := &replay{b: b, decoder: bpf.NewDecoder(), templates: readStorm(b), pipeline: p, now: 1}
 	r.flow = flow{
 		clock: clock,
 		table: process.NewTable(process.Limits{Processes: c.Kernel.MaxProcesses, Bytes: maxImageBytes}, policy, process.NewIDs("test")),
 		out:   exportOutput{exporter, newOrigins(c.ServiceName, exporter)},
 	}
-	for id := range uint64(cgroups) {
-		r.flow.out.named(2+id, fmt.Sprintf("/system.slice/job-%d.service", id))
+	if !p.bare {
+		for id := range uint64(cgroups) {
+			r.flow.out.named(2+id, fmt.Sprintf("/system.slice/job-%d.service", id))
+		}
 	}
 	r.pid = 2
-	for i := range living {
+	for i := range p.living {
 		t := &r.templates[i%len(r.templates)]
 		r.begin(t, process.ID{PID: r.pid, Start: r.now}, process.ID{PID: 1, Start: 1}, r.pid, i)
 		r.pid++
@@ -162,6 +175,11 @@ func (r *replay) put(record []byte, id, parent process.ID) {
 	binary.NativeEndian.PutUint32(record[44:], parent.PID)
 	if err := r.decoder.Decode(record, &r.flow.event); err != nil {
 		r.b.Fatal(err)
+	}
+	if r.bare {
+		ev := &r.flow.event
+		ev.VPID = 0 // without it, credentials are not known
+		ev.Usage = process.Usage{}
 	}
 	r.flow.apply()
 }

@@ -78,11 +78,7 @@ func TestCredentials(t *testing.T) {
 			if tc.change != nil {
 				tc.change(t, cmd)
 			}
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			skipRefused(t, cmd.Start())
+			in := ready(t, cmd)
 			all, err := tr.Living()
 			if err != nil {
 				t.Error(err)

@@ -43,6 +43,7 @@ struct signal_key {
 /* Who sent it last, or the SIGKILL of the kernel. */
 struct last_signal {
 	__u64 start; /* of the sender; 0 for the kernel */
+	__u64 exec_id;
 	__u64 oom_limit;
 	__u32 pid;
 	__u32 pad;
@@ -114,6 +115,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 
 		sender = BPF_CORE_READ(sender, group_leader);
 		last.start = BPF_CORE_READ(sender, start_boottime);
+		last.exec_id = BPF_CORE_READ(sender, self_exec_id);
 		bpf_core_read_str(last.comm, sizeof(last.comm), &sender->comm);
 	} else if (sig == SIGKILL) {
 		last.pid = 0;
@@ -138,6 +140,7 @@ static __always_inline void fill_death(struct wire_exit *record, struct task_str
 	last = bpf_map_lookup_elem(&signals, &key);
 	if (last) {
 		record->killer_start = last->start;
+		record->killer_exec_id = last->exec_id;
 		record->killer_pid = last->pid;
 		record->oom_limit = last->oom_limit;
 		__builtin_memcpy(record->killer_comm, last->comm, sizeof(last->comm));

@@ -76,24 +76,24 @@ func TestKiller(t *testing.T) {
 				tc.be = "survive"
 			}
 			cmd := self(tc.be)
-			in, out := pipes(t, cmd)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if tc.do != nil {
-				_, _ = out.Read(make([]byte, 1)) // it is ready
+			if tc.do == nil {
+				_ = cmd.Run()
+			} else {
+				in := ready(t, cmd)
 				tc.do(t, cmd)
+				in.Close()
+				_ = cmd.Wait()
 			}
-			in.Close()
-			_ = cmd.Wait()
 			if err := tr.Detach(); err != nil {
 				t.Fatal(err)
 			}
 			var got process.Event
-			starts := map[uint32]process.ID{}
+			seen := map[uint32]process.Killer{}
 			for _, ev := range rest(t, tr) {
-				starts[ev.ID.PID] = ev.ID
-				starts[ev.Parent.PID] = ev.Parent
+				seen[ev.ID.PID] = process.Killer{ID: ev.ID, ExecID: ev.ExecID}
+				if ev.Kind == process.Fork { // it has as many execs as its parent
+					seen[ev.Parent.PID] = process.Killer{ID: ev.Parent, ExecID: ev.ExecID}
+				}
 				if ev.Kind == process.Exit && ev.ID.PID == uint32(cmd.Process.Pid) {
 					got = ev
 				}
@@ -103,32 +103,14 @@ func TestKiller(t *testing.T) {
 			}
 			var killer process.Killer
 			if tc.killer != nil {
-				killer = process.Killer{ID: starts[tc.killer(got.ID.PID)], Comm: got.Comm}
+				killer = seen[tc.killer(got.ID.PID)]
+				killer.Comm = got.Comm
 			}
 			if got.Killer != killer || got.OOM.Killed {
 				t.Errorf("killer %+v, out of memory %t; want %+v", got.Killer, got.OOM.Killed, killer)
 			}
 		})
 	}
-}
-
-func pipes(t *testing.T, cmd *exec.Cmd) (in, out *os.File) {
-	t.Helper()
-	stdin, in, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, stdout, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdin, cmd.Stdout = stdin, stdout
-	t.Cleanup(func() {
-		for _, f := range []*os.File{stdin, in, out, stdout} {
-			_ = f.Close() // one is closed already
-		}
-	})
-	return in, out
 }
 
 func signal(t *testing.T, cmd *exec.Cmd, s syscall.Signal) {
@@ -160,11 +142,7 @@ func TestOutOfMemory(t *testing.T) {
 	mkdir(t, inner)
 	tr := tracer(t, Options{OnlyDescendants: true})
 	cmd := self("late touch")
-	in, out := pipes(t, cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = out.Read(make([]byte, 1))
+	in := ready(t, cmd)
 	write(t, filepath.Join(inner, "cgroup.procs"), strconv.Itoa(cmd.Process.Pid))
 	in.Close()
 	_ = cmd.Wait()

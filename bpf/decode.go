@@ -61,8 +61,9 @@ func (d *Decoder) Decode(raw []byte, ev *process.Event) error {
 		ev.Status = process.Status(exit.Status)
 		ev.Usage = d.usage(&exit.Usage)
 		ev.Killer = process.Killer{
-			ID:   process.ID{PID: exit.KillerPid, Start: exit.KillerStart},
-			Comm: d.comm(exit.KillerComm),
+			ID:     process.ID{PID: exit.KillerPid, Start: exit.KillerStart},
+			ExecID: exit.KillerExecId,
+			Comm:   d.comm(exit.KillerComm),
 		}
 		if header.Flags&uint32(procspanWireFlagWIRE_OOM_KILLED) != 0 {
 			ev.OOM = process.OOM{Killed: true, Limit: exit.OomLimit * d.pageSize}
@@ -116,7 +117,8 @@ func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	im.Environment, im.EnvironmentCut = d.texts.of(environment), has(procspanWireFlagWIRE_ENV_CUT)
 	im.PathCut = has(procspanWireFlagWIRE_PATH_CUT)
 	ev.Groups = groups(&exec.Groups)
-	ev.Credentials, ev.VPID = credentials(&exec.Credentials), exec.Credentials.Vpid
+	ev.Credentials = credentials(&exec.Credentials)
+	ev.Namespaces, ev.VPID = namespaces(&exec.Namespaces), exec.Namespaces.Vpid
 	ev.FirstExec = has(procspanWireFlagWIRE_FIRST_EXEC)
 	return nil
 }
@@ -134,6 +136,13 @@ func credentials(c *procspanWireCredentials) process.Credentials {
 	return process.Credentials{
 		RealUser: c.RealUser, EffectiveUser: c.EffectiveUser, SavedUser: c.SavedUser,
 		RealGroup: c.RealGroup, EffectiveGroup: c.EffectiveGroup, SavedGroup: c.SavedGroup,
+	}
+}
+
+func namespaces(n *procspanWireNamespaces) process.Namespaces {
+	return process.Namespaces{
+		Cgroup: n.Cgroup, IPC: n.Ipc, Mount: n.Mnt, Network: n.Net,
+		PID: n.Pid, Time: n.Time, User: n.User, UTS: n.Uts,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -38,14 +39,23 @@ func groupsPart() (b []byte) {
 	return binary.NativeEndian.AppendUint64(b, someGroups.Cgroup.V1)
 }
 
-// someCredentials and a VPID of 7 stand in the execs.
+// someCredentials, someNamespaces and a VPID of 9 stand in the execs.
 var someCredentials = process.Credentials{
 	RealUser: 1, EffectiveUser: 2, SavedUser: 3,
 	RealGroup: 4, EffectiveGroup: 5, SavedGroup: 6,
 }
 
 func credentialsPart() (b []byte) {
-	for v := uint32(1); v <= 7; v++ {
+	for v := uint32(1); v <= 6; v++ {
+		b = binary.NativeEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+var someNamespaces = process.Namespaces{Cgroup: 1, IPC: 2, Mount: 3, Network: 4, PID: 5, Time: 6, User: 7, UTS: 8}
+
+func namespacesPart() (b []byte) {
+	for v := uint32(1); v <= 9; v++ {
 		b = binary.NativeEndian.AppendUint32(b, v)
 	}
 	return binary.NativeEndian.AppendUint32(b, 0)
@@ -59,7 +69,7 @@ var someUsage = process.Usage{
 }
 
 // someKiller stands in the exits by signal.
-var someKiller = process.Killer{ID: process.ID{PID: 50, Start: 700}, Comm: "kill"}
+var someKiller = process.Killer{ID: process.ID{PID: 50, Start: 700}, ExecID: 12, Comm: "kill"}
 
 func exitRecord(flags, status uint32, killer process.Killer, oomLimit uint64) []byte {
 	var tail []byte
@@ -69,6 +79,7 @@ func exitRecord(flags, status uint32, killer process.Killer, oomLimit uint64) []
 	tail = binary.NativeEndian.AppendUint32(tail, status)
 	tail = binary.NativeEndian.AppendUint32(tail, killer.ID.PID)
 	tail = binary.NativeEndian.AppendUint64(tail, killer.ID.Start)
+	tail = binary.NativeEndian.AppendUint64(tail, killer.ExecID)
 	var comm [16]byte
 	copy(comm[:], killer.Comm)
 	tail = append(tail, comm[:]...)
@@ -85,7 +96,7 @@ func nameRecord(cgroup uint64, path string, tail ...byte) []byte {
 func forkRecord(comm string) []byte { return record(1, 0, comm, groupsPart()...) }
 
 func execRecord(flags, argc uint32, filename, executable, cwd, args, environment string) []byte {
-	tail := append(groupsPart(), credentialsPart()...)
+	tail := slices.Concat(groupsPart(), credentialsPart(), namespacesPart())
 	for _, v := range []uint32{argc, uint32(len(filename)), uint32(len(executable)), uint32(len(cwd)), uint32(len(args)), uint32(len(environment))} {
 		tail = binary.NativeEndian.AppendUint32(tail, v)
 	}
@@ -104,7 +115,7 @@ func TestDecode(t *testing.T) {
 		ev := base
 		change(&ev)
 		if ev.Kind == process.Exec {
-			ev.Groups, ev.Credentials, ev.VPID = someGroups, someCredentials, 7
+			ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID = someGroups, someCredentials, someNamespaces, 9
 		}
 		return ev
 	}
@@ -222,6 +233,7 @@ func TestWireSizes(t *testing.T) {
 		"wire_exit":        unsafe.Sizeof(procspanWireExit{}),
 		"wire_name":        unsafe.Sizeof(procspanWireName{}),
 		"wire_credentials": unsafe.Sizeof(procspanWireCredentials{}),
+		"wire_namespaces":  unsafe.Sizeof(procspanWireNamespaces{}),
 		"wire_usage":       unsafe.Sizeof(procspanWireUsage{}),
 		"wire_snapshot":    unsafe.Sizeof(procspanWireSnapshot{}),
 	} {

@@ -49,7 +49,8 @@ func living(record *procspanWireSnapshot) process.Living {
 		Ending:       has(procspanWireFlagWIRE_ENDING),
 		Groups:       groups(&record.Groups),
 		Credentials:  credentials(&record.Credentials),
-		VPID:         record.Credentials.Vpid,
+		Namespaces:   namespaces(&record.Namespaces),
+		VPID:         record.Namespaces.Vpid,
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "record.h"
 #include "groups.h"
 #include "credentials.h"
+#include "namespaces.h"
 #include "clock.h"
 #include "usage.h"
 #include "environment.h"
@@ -246,6 +247,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	fill_groups(&record->exec.groups, task);
 	name_cgroups(&record->exec.groups, task);
 	fill_credentials(&record->exec.credentials, task);
+	fill_namespaces(&record->exec.namespaces, task);
 	record->exec.argc = bprm->argc;
 
 	len = bpf_probe_read_kernel_str(record->data, FILENAME_MAX, bprm->filename);
@@ -393,6 +395,7 @@ int list_living(struct bpf_iter__task *ctx)
 	fill_header(&record.header, 0, task, task->real_parent);
 	fill_groups(&record.groups, task);
 	fill_credentials(&record.credentials, task);
+	fill_namespaces(&record.namespaces, task);
 	if (!(task->flags & PF_FORKNOEXEC))
 		record.header.flags |= WIRE_EXECED;
 	if (task->flags & PF_KTHREAD)

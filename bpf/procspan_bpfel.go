@@ -21,8 +21,6 @@ type procspanWireCredentials struct {
 	RealGroup      uint32
 	EffectiveGroup uint32
 	SavedGroup     uint32
-	Vpid           uint32
-	Pad            uint32
 }
 
 type procspanWireExec struct {
@@ -30,6 +28,7 @@ type procspanWireExec struct {
 	Header        procspanWireHeader
 	Groups        procspanWireGroups
 	Credentials   procspanWireCredentials
+	Namespaces    procspanWireNamespaces
 	Argc          uint32
 	FilenameLen   uint32
 	ExecutableLen uint32
@@ -39,14 +38,15 @@ type procspanWireExec struct {
 }
 
 type procspanWireExit struct {
-	_           structs.HostLayout
-	Header      procspanWireHeader
-	Usage       procspanWireUsage
-	Status      int32
-	KillerPid   uint32
-	KillerStart uint64
-	KillerComm  [16]int8
-	OomLimit    uint64
+	_            structs.HostLayout
+	Header       procspanWireHeader
+	Usage        procspanWireUsage
+	Status       int32
+	KillerPid    uint32
+	KillerStart  uint64
+	KillerExecId uint64
+	KillerComm   [16]int8
+	OomLimit     uint64
 }
 
 type procspanWireFlag uint32
@@ -127,11 +127,26 @@ type procspanWireName struct {
 	Pad     uint32
 }
 
+type procspanWireNamespaces struct {
+	_      structs.HostLayout
+	Cgroup uint32
+	Ipc    uint32
+	Mnt    uint32
+	Net    uint32
+	Pid    uint32
+	Time   uint32
+	User   uint32
+	Uts    uint32
+	Vpid   uint32
+	Pad    uint32
+}
+
 type procspanWireSnapshot struct {
 	_           structs.HostLayout
 	Header      procspanWireHeader
 	Groups      procspanWireGroups
 	Credentials procspanWireCredentials
+	Namespaces  procspanWireNamespaces
 }
 
 type procspanWireUsage struct {
@@ -176,6 +191,7 @@ const (
 	procspanVarCaptureCgroups  = "capture_cgroups"
 	procspanVarCaptureCwd      = "capture_cwd"
 	procspanVarHasGroupDead    = "has_group_dead"
+	procspanVarHost            = "host"
 	procspanVarOnlyFollowed    = "only_followed"
 	procspanVarUnusedExit      = "unused_exit"
 	procspanVarUnusedFlag      = "unused_flag"
@@ -267,6 +283,7 @@ type procspanVariableSpecs struct {
 	CaptureCgroups  *ebpf.VariableSpec `ebpf:"capture_cgroups"`
 	CaptureCwd      *ebpf.VariableSpec `ebpf:"capture_cwd"`
 	HasGroupDead    *ebpf.VariableSpec `ebpf:"has_group_dead"`
+	Host            *ebpf.VariableSpec `ebpf:"host"`
 	OnlyFollowed    *ebpf.VariableSpec `ebpf:"only_followed"`
 	UnusedExit      *ebpf.VariableSpec `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.VariableSpec `ebpf:"unused_flag"`
@@ -343,6 +360,7 @@ type procspanVariables struct {
 	CaptureCgroups  *ebpf.Variable `ebpf:"capture_cgroups"`
 	CaptureCwd      *ebpf.Variable `ebpf:"capture_cwd"`
 	HasGroupDead    *ebpf.Variable `ebpf:"has_group_dead"`
+	Host            *ebpf.Variable `ebpf:"host"`
 	OnlyFollowed    *ebpf.Variable `ebpf:"only_followed"`
 	UnusedExit      *ebpf.Variable `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.Variable `ebpf:"unused_flag"`

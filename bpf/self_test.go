@@ -39,6 +39,7 @@ func be(what string) {
 		}
 		os.Exit(4)
 	case "idle": // until the end of the input
+		_, _ = os.Stdout.Write([]byte{1})
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	case "late parent": // of an exit 0, after a byte of input
 		_, _ = os.Stdin.Read(make([]byte, 1))
@@ -101,6 +102,26 @@ func self(what string) *exec.Cmd {
 	// The race detector's runtime would sleep a second before each exit.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	return cmd
+}
+
+// ready starts a command that says by a byte of output that it runs, and returns
+// when it did: Start comes back while the kernel is still about the exec. The
+// command ends with its input.
+func ready(t *testing.T, cmd *exec.Cmd) (in io.Closer) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	skipRefused(t, cmd.Start())
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Errorf("wait until %s runs: %v", cmd, err)
+	}
+	return in
 }
 
 // raceToExit ends the process by letting all its threads exit at once, without

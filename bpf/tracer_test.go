@@ -182,13 +182,7 @@ func TestOnlyDescendants(t *testing.T) {
 func TestLiving(t *testing.T) {
 	tr := tracer(t, Options{})
 	child := self("idle")
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in := ready(t, child)
 	defer func() {
 		in.Close()
 		_ = child.Wait()

@@ -65,6 +65,21 @@ struct wire_credentials {
 	__u32 real_group;
 	__u32 effective_group;
 	__u32 saved_group;
+};
+
+/*
+ * What a task sees of the system: the inode numbers of its namespaces, 0 for those
+ * that are the host's; see process.Namespaces.
+ */
+struct wire_namespaces {
+	__u32 cgroup;
+	__u32 ipc;
+	__u32 mnt;
+	__u32 net;
+	__u32 pid;
+	__u32 time;
+	__u32 user;
+	__u32 uts;
 	__u32 vpid; /* the pid in the task's own pid namespace */
 	__u32 pad;
 };
@@ -91,6 +106,7 @@ struct wire_exit {
 	__s32 status;	  /* as wait4 returns it */
 	__u32 killer_pid; /* 0 when nobody's signal killed it */
 	__u64 killer_start;
+	__u64 killer_exec_id; /* as in wire_header, when it sent the signal */
 	char killer_comm[16];
 	__u64 oom_limit; /* pages, with WIRE_OOM_KILLED; 0 for none */
 };
@@ -114,6 +130,7 @@ struct wire_exec {
 	struct wire_header header;
 	struct wire_groups groups;
 	struct wire_credentials credentials;
+	struct wire_namespaces namespaces;
 	__u32 argc;
 	__u32 filename_len;
 	__u32 executable_len;
@@ -127,6 +144,7 @@ struct wire_snapshot {
 	struct wire_header header;
 	struct wire_groups groups;
 	struct wire_credentials credentials;
+	struct wire_namespaces namespaces;
 };
 
 /* Why something is missing; index into the map losses. */

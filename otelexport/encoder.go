@@ -80,7 +80,7 @@ func (e *encoder) loadExec(ev *process.Event, root process.ID, r *Resource) {
 	l := &e.started
 	*l = process.Lifetime{
 		ID: ev.ID, Root: root, ParentPID: ev.Parent.PID, VPID: ev.VPID, Comm: ev.Comm,
-		Image: ev.Image, Groups: ev.Groups, Credentials: ev.Credentials,
+		Image: ev.Image, Groups: ev.Groups, Credentials: ev.Credentials, Namespaces: ev.Namespaces,
 	}
 	if root.IsZero() {
 		l.Root.Start = ev.At

@@ -23,6 +23,7 @@ func (e *encoder) start(l *process.Lifetime, r *Resource) {
 	if l.VPID != 0 {
 		e.credentials(&l.Credentials, r)
 	}
+	e.namespaces(&l.Namespaces)
 	e.image(&l.Image)
 	if e.capture.WorkingDirectory {
 		e.attributes.text(semconv.ProcessWorkingDirectoryKey, l.Image.WorkingDirectory)
@@ -81,6 +82,22 @@ func (e *encoder) user(id, name attribute.Key, uid uint32, r *Resource) {
 	if e.names != nil && !r.container {
 		e.attributes.text(name, e.names.User(uid))
 	}
+}
+
+// namespaces sets those that are not the host's.
+func (e *encoder) namespaces(n *process.Namespaces) {
+	if *n == (process.Namespaces{}) {
+		return
+	}
+	a := &e.attributes
+	a.count(attrNamespaceCgroup, uint64(n.Cgroup))
+	a.count(attrNamespaceIPC, uint64(n.IPC))
+	a.count(attrNamespaceMount, uint64(n.Mount))
+	a.count(attrNamespaceNetwork, uint64(n.Network))
+	a.count(attrNamespacePID, uint64(n.PID))
+	a.count(attrNamespaceTime, uint64(n.Time))
+	a.count(attrNamespaceUser, uint64(n.User))
+	a.count(attrNamespaceUTS, uint64(n.UTS))
 }
 
 // image sets what the process runs; what is not known is left out.

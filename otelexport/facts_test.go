@@ -33,6 +33,8 @@ func TestFacts(t *testing.T) {
 			"process.user.id": int64(1<<32 - 1), "procspan.user.group.id": int64(0)}},
 		{"pid namespace", process.Lifetime{VPID: 1}, map[string]any{
 			"process.vpid": int64(1), "process.user.id": int64(0), "process.user.name": "root", "procspan.user.group.id": int64(0)}},
+		{"a mount namespace", process.Lifetime{Namespaces: process.Namespaces{Mount: 4026532001}}, map[string]any{
+			"procspan.namespace.mnt": int64(4026532001)}},
 		{"no terminal", process.Lifetime{Groups: process.Groups{Session: 3, Group: 4}}, map[string]any{
 			"process.session_leader.pid": int64(3), "process.group_leader.pid": int64(4), "process.interactive": false}},
 		{"terminal", process.Lifetime{Groups: process.Groups{Session: 3, Group: 4, Terminal: 0x8800}}, map[string]any{

@@ -151,7 +151,11 @@ func fullLifetime() *process.Lifetime {
 		},
 		Groups:      process.Groups{Session: 3900, Group: 4700, Terminal: 0x8801},
 		Credentials: process.Credentials{RealUser: 1000, EffectiveUser: 0, SavedUser: 1001, RealGroup: 100, EffectiveGroup: 0, SavedGroup: 101},
-		VPID:        42,
+		Namespaces: process.Namespaces{
+			Cgroup: 4026532001, IPC: 4026532002, Mount: 4026532003, Network: 4026532004,
+			PID: 4026532005, Time: 4026532006, User: 4026532007, UTS: 4026532008,
+		},
+		VPID: 42,
 		Reexecs: []process.Reexec{{
 			At:   100*second + 700_000,
 			From: "/usr/bin/gcc",

@@ -19,6 +19,15 @@ const (
 	attrRealUserGroup  = "procspan.real_user.group.id"
 	attrSavedUserGroup = "procspan.saved_user.group.id"
 
+	attrNamespaceCgroup  = "procspan.namespace.cgroup"
+	attrNamespaceIPC     = "procspan.namespace.ipc"
+	attrNamespaceMount   = "procspan.namespace.mnt"
+	attrNamespaceNetwork = "procspan.namespace.net"
+	attrNamespacePID     = "procspan.namespace.pid"
+	attrNamespaceTime    = "procspan.namespace.time"
+	attrNamespaceUser    = "procspan.namespace.user"
+	attrNamespaceUTS     = "procspan.namespace.uts"
+
 	attrCPUUser      = "procspan.cpu.time.user"
 	attrCPUSystem    = "procspan.cpu.time.system"
 	attrPeakRSS      = "procspan.memory.peak_rss"
@@ -79,6 +88,7 @@ func Attributes() []Attribute {
 		over0   = "not 0"
 		atExec  = "its exec was seen, or it is older than the agent"
 		differs = "it differs from the effective one"
+		foreign = "it is not the host's"
 		usage   = "its use is known"
 		signal  = "a signal killed it"
 	)
@@ -104,6 +114,15 @@ func Attributes() []Attribute {
 		{attrUserGroup, "int", "", start, "effective group of users", atExec},
 		{attrRealUserGroup, "int", "", start, "real group of users", differs},
 		{attrSavedUserGroup, "int", "", start, "saved group of users", differs},
+
+		{attrNamespaceCgroup, "int", "", start, "inode of the cgroup namespace, as in /proc/PID/ns", foreign},
+		{attrNamespaceIPC, "int", "", start, "of the IPC namespace", foreign},
+		{attrNamespaceMount, "int", "", start, "of the mount namespace", foreign},
+		{attrNamespaceNetwork, "int", "", start, "of the network namespace", foreign},
+		{attrNamespacePID, "int", "", start, "of the pid namespace", foreign},
+		{attrNamespaceTime, "int", "", start, "of the time namespace", foreign},
+		{attrNamespaceUser, "int", "", start, "of the user namespace", foreign},
+		{attrNamespaceUTS, "int", "", start, "of the UTS namespace (host name)", foreign},
 
 		{string(semconv.ProcessExecutableNameKey), "string", "", all, "base name of process.executable.path", known},
 		{string(semconv.ProcessExecutablePathKey), "string", "", all, "the file that runs: no symlink, no script", known},
@@ -138,7 +157,7 @@ func Attributes() []Attribute {
 		{attrExitCoreDumped, "boolean", "", end, "the kernel wrote a core dump", signal},
 		{attrKillerPID, "int", "", end, "the process that sent the signal", "a process did"},
 		{attrKillerName, "string", "", end, "the kernel's name of it", "a process did"},
-		{attrKillerPath, "string", "", end, "its executable", "it was still alive, and known"},
+		{attrKillerPath, "string", "", end, "its executable then", "known"},
 		{attrOOMKilled, "boolean", "", end, "the kernel killed it for want of memory", "true"},
 		{attrOOMLimit, "int", "By", end, "limit of the memory cgroup that was full", "procspan.oom_killed, and known"},
 	}

@@ -15,7 +15,7 @@ func fullEvent() *process.Event {
 	l := fullLifetime()
 	return &process.Event{
 		Kind: process.Exec, At: l.Start, ID: l.ID, Parent: process.ID{PID: l.ParentPID}, Comm: l.Comm,
-		Image: l.Image, Groups: l.Groups, Credentials: l.Credentials, VPID: l.VPID,
+		Image: l.Image, Groups: l.Groups, Credentials: l.Credentials, Namespaces: l.Namespaces, VPID: l.VPID,
 	}
 }
 

@@ -194,6 +194,12 @@ func (c *codec) credentials(v *Credentials) {
 	}
 }
 
+func (c *codec) namespaces(v *Namespaces) {
+	for _, n := range []*uint32{&v.Cgroup, &v.IPC, &v.Mount, &v.Network, &v.PID, &v.Time, &v.User, &v.UTS} {
+		number(c, n)
+	}
+}
+
 func (c *codec) context(v *SpanContext) {
 	c.bytes(v.Trace[:])
 	c.bytes(v.Span[:])
@@ -245,6 +251,7 @@ func (c *codec) lifetime(v *Lifetime) {
 	c.image(&v.Image)
 	c.belongings(&v.Groups)
 	c.credentials(&v.Credentials)
+	c.namespaces(&v.Namespaces)
 	number(c, &v.VPID)
 	sequence(c, &v.Reexecs, c.reexec)
 	number(c, &v.ReexecsDropped)
@@ -252,6 +259,7 @@ func (c *codec) lifetime(v *Lifetime) {
 	c.boolean(&v.Expected)
 	c.usage(&v.Usage)
 	c.id(&v.Killer.ID)
+	number(c, &v.Killer.ExecID)
 	text(c, &v.Killer.Comm)
 	text(c, &v.Killer.Executable)
 	c.boolean(&v.OOM.Killed)

@@ -1,7 +1,23 @@
 package process
 
+// ended is a process that has ended.
+type ended struct {
+	id ID
+	// runs is what it ran last, execID the kernel's count of its execs then.
+	runs   string
+	execID uint64
+}
+
+// lastOf returns the place of a pid among the last to end.
+func (t *Table) lastOf(pid uint32) *ended { return &t.ended[pid%uint32(len(t.ended))] }
+
 func (t *Table) exit(ev *Event) {
 	e := t.find(ev.ID)
+	last := t.lastOf(ev.ID.PID)
+	*last = ended{id: ev.ID}
+	if e != nil {
+		last.runs, last.execID = e.runs, e.execID
+	}
 	if e == nil {
 		if !ev.Execed {
 			return
@@ -23,14 +39,22 @@ func (t *Table) exit(ev *Event) {
 	l.Comm = ev.Comm
 	l.Status = ev.Status
 	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
-	if killer := t.find(ev.Killer.ID); killer != nil {
-		l.Killer.Executable = killer.image.Executable
-	} else if ev.Killer.ID == ev.ID {
-		l.Killer.Executable = l.Image.Executable
-	}
+	l.Killer.Executable = t.ran(ev.Killer.ID, ev.Killer.ExecID)
 	s := e.span
 	t.entries.put(e)
 	t.end(s, l)
+}
+
+// ran returns what a process ran after so many execs, as the kernel counts them,
+// where it was its last program until now; "" where that is not known.
+func (t *Table) ran(id ID, execID uint64) string {
+	if e := t.find(id); e != nil && e.execID == execID {
+		return e.runs
+	}
+	if last := t.lastOf(id.PID); last.id == id && last.execID == execID {
+		return last.runs
+	}
+	return ""
 }
 
 // Unlisted returns the processes that the table holds and a list of the living
@@ -64,9 +88,8 @@ func (t *Table) Gone(ids []ID, by uint64) []*Lifetime {
 // endUnseen ends a process whose exit was not told, by a moment.
 func (t *Table) endUnseen(e *entry, by uint64) {
 	t.forget(e)
-	last := &t.ended[e.id.PID%uint32(len(t.ended))]
-	if last.Start <= e.id.Start {
-		*last = e.id
+	if last := t.lastOf(e.id.PID); last.id.Start <= e.id.Start {
+		*last = ended{e.id, e.runs, e.execID}
 	}
 	s := e.span
 	if s == nil {
@@ -88,7 +111,7 @@ func (t *Table) lifetime(e *entry, end uint64) *Lifetime {
 	l.Start, l.StartEstimated = e.start, !e.seen
 	l.End = max(end, e.start)
 	l.Image = e.image
-	l.Groups, l.Credentials, l.VPID = e.groups, e.credentials, e.vpid
+	l.Groups, l.Credentials, l.Namespaces, l.VPID = e.groups, e.credentials, e.namespaces, e.vpid
 	l.Reexecs, l.ReexecsDropped = e.reexecs, e.reexecsDropped
 	return l
 }

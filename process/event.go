@@ -76,6 +76,8 @@ type Event struct {
 	Image Image
 	// Credentials is who the process acts as; set for an Exec.
 	Credentials Credentials
+	// Namespaces is where it differs from the host; set for an Exec.
+	Namespaces Namespaces
 	// VPID is the process's pid in its own, innermost pid namespace; set for an
 	// Exec.
 	VPID uint32
@@ -126,6 +128,13 @@ type Credentials struct {
 	RealGroup, EffectiveGroup, SavedGroup uint32
 }
 
+// Namespaces has the inode numbers of a process's namespaces, as /proc/PID/ns shows
+// them (ns_common.inum); 0 for each that is the host's: the one that the kernel
+// began with.
+type Namespaces struct {
+	Cgroup, IPC, Mount, Network, PID, Time, User, UTS uint32
+}
+
 // Usage is what a process used until its end, all threads together, without its
 // children: what getrusage calls RUSAGE_SELF.
 type Usage struct {
@@ -147,10 +156,12 @@ type Usage struct {
 // Killer is a process that sent a signal.
 type Killer struct {
 	ID ID
+	// ExecID is, in an Event, the kernel's count of its execs when it sent it.
+	ExecID uint64
 	// Comm is the kernel's name of the task.
 	Comm string
-	// Executable is the file that it runs, in a Lifetime, where it was alive and
-	// known when the one it killed ended.
+	// Executable is, in a Lifetime, the file that it ran when it sent it, where
+	// that is known.
 	Executable string
 }
 
@@ -292,10 +303,11 @@ type Living struct {
 	// Ending says that none of its threads runs any more, though its exit may not
 	// have been told yet.
 	Ending bool
-	// Groups is what it belongs to now, Credentials who it acts as, VPID its pid in
-	// its own pid namespace.
+	// Groups is what it belongs to now, Credentials who it acts as, Namespaces where
+	// it differs from the host, VPID its pid in its own pid namespace.
 	Groups      Groups
 	Credentials Credentials
+	Namespaces  Namespaces
 	VPID        uint32
 	// Remote, when set, is the span outside that it was told to continue, other
 	// than by its environment.

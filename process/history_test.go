@@ -117,12 +117,18 @@ func newHistory(in []byte) *history {
 			if h.rich {
 				status = Status(what & 0x40 << 2) // every other one fails
 			}
+			if what&8 != 0 {
+				h.k.strike(all[(who>>2)%len(all)], p)
+			}
 			h.tell(h.k.exit(p, status), i, what)
 		default:
 			if h.unknowable(p, i) {
 				continue
 			}
 			h.images++
+			if what&8 != 0 { // which becomes another program before the other ends
+				h.k.strike(p, all[(who>>2)%len(all)])
+			}
 			name := "/bin/" + strconv.Itoa(h.images)
 			h.tell(h.k.exec(p, Image{Filename: name, Executable: name, Args: name + "\x00", ArgsCount: 1}), i, what)
 		}
@@ -226,6 +232,9 @@ func (h *history) sound(t *testing.T, p *proc, l *Lifetime, ended map[ID]*Lifeti
 	if (l.Status != p.status || l.Comm != p.comm) && !l.EndEstimated {
 		t.Errorf("%v has status %d and comm %q, want %d and %q", l.ID, l.Status, l.Comm, p.status, p.comm)
 	}
+	if got := l.Killer.Executable; got != "" && got != p.struck.Executable {
+		t.Errorf("%v was killed by %s, not %s", l.ID, p.struck.Executable, got)
+	}
 	if l.StartEstimated != (l.Start == l.ID.Start) {
 		t.Errorf("%v starts at its fork, %t; estimated, %t", l.ID, l.Start == l.ID.Start, l.StartEstimated)
 	}
@@ -264,9 +273,28 @@ func (h *history) same(t *testing.T, p *proc, got, want *Lifetime) {
 			}
 		}
 	}
+	if got.Killer.Executable == "" && !p.struckUntilNow() {
+		want.Killer.Executable = "" // it need not be known
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n\t%+v\nwant\n\t%+v", got, want)
 	}
+}
+
+// struckUntilNow reports whether the killer of p, dead, ran the same when p ended:
+// the table must know that.
+func (p *proc) struckUntilNow() bool {
+	by := p.struckBy
+	if by == nil || by != p && by.end != 0 && by.end < p.end {
+		return false
+	}
+	last := ""
+	for _, e := range by.execs {
+		if e.at < p.end {
+			last = e.image.Executable
+		}
+	}
+	return last == "" || last == p.struck.Executable
 }
 
 // descendsFrom walks up the forks. Reparenting leads to an ancestor, too.

@@ -31,6 +31,11 @@ type proc struct {
 	end          uint64 // 0 while it lives
 	last         *proc  // the parent at the end
 	status       Status
+	// runs is what it runs, be it its own program or its forker's.
+	runs string
+	// struck is what will kill it, and struckBy who runs what then.
+	struck   Killer
+	struckBy *proc
 	// selfExecID and parentExecID are those of task_struct.
 	selfExecID, parentExecID uint64
 }
@@ -96,13 +101,14 @@ func (k *kernel) clone(forker *proc, pid uint32) *proc {
 	}
 	p := &proc{id: ID{pid, k.tick()}, forker: forker, comm: forker.comm, selfExecID: forker.selfExecID}
 	p.groups, p.base, p.env = forker.groups, forker.groups, forker.env
+	p.runs = forker.runs
 	k.living[pid] = p
 	return p
 }
 
 func (k *kernel) exec(p *proc, image Image) Event {
 	p.selfExecID++
-	p.comm = image.Name()
+	p.comm, p.runs = image.Name(), image.Executable
 	image.Environment = p.env
 	p.execs = append(p.execs, modelExec{at: k.tick(), parent: p.parent, image: image, groups: p.groups})
 	return Event{
@@ -127,7 +133,14 @@ func (k *kernel) exit(p *proc, status Status) Event {
 	return Event{
 		Kind: Exit, At: p.end, ID: p.id, Parent: p.last.ident(), Comm: p.comm, Status: status,
 		Execed: len(p.execs) > 0, ExecID: p.selfExecID,
+		Killer: Killer{ID: p.struck.ID, ExecID: p.struck.ExecID, Comm: p.struck.Comm},
 	}
+}
+
+// strike has p send what will kill q, unless something else is sent later.
+func (k *kernel) strike(p, q *proc) {
+	q.struckBy = p
+	q.struck = Killer{ID: p.id, ExecID: p.selfExecID, Comm: p.comm, Executable: p.runs}
 }
 
 // setsid makes p the leader of a session, without a terminal.
@@ -146,6 +159,7 @@ func (k *kernel) setenv(p *proc, variables ...string) {
 // snapshot is what the list of the living says of p now.
 func (k *kernel) snapshot(p *proc) Living {
 	l := Living{ID: p.id, Parent: p.parent.ident(), Execed: len(p.execs) > 0, ExecID: p.selfExecID, Groups: p.groups}
+	l.Image.Executable = p.runs
 	if l.Execed {
 		l.Image = p.execs[len(p.execs)-1].image
 		l.Image.Filename = "" // /proc does not tell it
@@ -216,7 +230,7 @@ func (p *proc) want(o *observer) *Lifetime {
 		ID: p.id, Parent: p.wantParent(o).ident(), Root: p.wantRoot(o).id,
 		ParentPID: last.parent.ident().PID,
 		Start:     first.at, End: p.end,
-		Comm: p.comm, Image: last.image, Status: p.status,
+		Comm: p.comm, Image: last.image, Status: p.status, Killer: p.struck,
 	}
 	l.Context = SpanContext{testIDs.TraceID(l.Root), testIDs.SpanID(l.ID)}
 	if !l.Parent.IsZero() {

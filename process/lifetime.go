@@ -45,9 +45,10 @@ type Lifetime struct {
 	Comm string
 	// Image is what the process last became.
 	Image Image
-	// Groups, Credentials and VPID are those of the last exec.
+	// Groups, Credentials, Namespaces and VPID are those of the last exec.
 	Groups      Groups
 	Credentials Credentials
+	Namespaces  Namespaces
 	VPID        uint32
 	// Reexecs are the execs after the first, oldest first.
 	Reexecs []Reexec

@@ -11,7 +11,7 @@ import (
 
 // snapshotVersion is that of the format. It is raised with every change of it:
 // the fields of a struct or their order.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // ErrSnapshot says that the bytes are no snapshot of this version, or not whole.
 var ErrSnapshot = errors.New("no table snapshot of this version")
@@ -73,7 +73,7 @@ func (c *codec) table(t *Table) {
 	number(c, &t.now)
 	c.counts(&t.stats)
 	for i := range t.ended {
-		c.id(&t.ended[i])
+		c.ended(&t.ended[i])
 	}
 	c.traces.make(c)
 	c.continuations.make(c)
@@ -93,6 +93,12 @@ func (c *codec) table(t *Table) {
 		t.reawait(c.spans.all)
 	}
 	c.entries(t)
+}
+
+func (c *codec) ended(v *ended) {
+	c.id(&v.id)
+	text(c, &v.runs)
+	number(c, &v.execID)
 }
 
 func (c *codec) counts(s *Stats) {
@@ -238,7 +244,9 @@ func (c *codec) entry(e *entry) {
 	number(c, &e.parentPID)
 	number(c, &e.vpid)
 	c.credentials(&e.credentials)
+	c.namespaces(&e.namespaces)
 	c.image(&e.image)
+	text(c, &e.runs)
 	sequence(c, &e.reexecs, c.reexec)
 	number(c, &e.reexecsDropped)
 }

@@ -96,6 +96,9 @@ func (s *story) exit(names ...string) {
 	}
 }
 
+// strike has a process send what a will die of.
+func (s *story) strike(killer string) { s.t.Helper(); s.k.strike(s.proc(killer), s.proc("a")) }
+
 // fail ends processes with exit status 1.
 func (s *story) fail(names ...string) {
 	s.t.Helper()

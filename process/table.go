@@ -46,8 +46,9 @@ type Table struct {
 	order entry
 	bytes int
 	// The last to end, each in the place of its pid modulo the length: what
-	// still comes of them, a second exit above all, is told of nobody.
-	ended [1024]ID
+	// still comes of them, a second exit above all, is told of nobody; and whom
+	// they killed may end after them.
+	ended [1024]ended
 	// The traces that have a living process, and the last joined ones that have
 	// none any more.
 	traces map[TraceID]*trace
@@ -106,7 +107,9 @@ type entry struct {
 	parentPID      uint32
 	vpid           uint32
 	credentials    Credentials
+	namespaces     Namespaces
 	image          Image
+	runs           string // its executable, also where it has only its parent's
 	reexecs        []Reexec
 	reexecsDropped int
 	bytes          int
@@ -169,7 +172,8 @@ func (t *Table) adopt(p *Living) {
 	e.execID = p.ExecID
 	e.parentPID = p.Parent.PID
 	e.image = p.Image
-	e.groups, e.credentials, e.vpid = p.Groups, p.Credentials, p.VPID
+	e.runs = p.Image.Executable
+	e.groups, e.credentials, e.namespaces, e.vpid = p.Groups, p.Credentials, p.Namespaces, p.VPID
 	e.remote = p.Remote
 	if p.Execed {
 		e.span = t.begin(e, p.Groups, &p.Image)
@@ -191,8 +195,7 @@ func (t *Table) begin(e *entry, groups Groups, im *Image) *span {
 // waited. The slice is valid until the next call.
 func (t *Table) Apply(ev *Event) []*Lifetime {
 	t.hear(ev.At)
-	last := &t.ended[ev.ID.PID%uint32(len(t.ended))]
-	if last.PID == ev.ID.PID && last.Start >= ev.ID.Start {
+	if last := &t.lastOf(ev.ID.PID).id; last.PID == ev.ID.PID && last.Start >= ev.ID.Start {
 		return t.out
 	}
 	switch ev.Kind {
@@ -201,7 +204,6 @@ func (t *Table) Apply(ev *Event) []*Lifetime {
 	case Exec:
 		t.exec(ev)
 	case Exit:
-		*last = ev.ID
 		t.exit(ev)
 	}
 	return t.out
@@ -244,6 +246,9 @@ func (t *Table) fork(ev *Event) {
 	e.execID = ev.ExecID
 	e.parentPID = ev.Parent.PID
 	e.groups = ev.Groups
+	if parent != nil && parent.execID == ev.ExecID {
+		e.runs = parent.runs
+	}
 	t.account(e)
 }
 
@@ -294,10 +299,12 @@ func (t *Table) exec(ev *Event) {
 	} else {
 		t.moveOn(e, ev.Groups, &ev.Image)
 	}
-	e.execID = max(e.execID, ev.ExecID)
+	if ev.ExecID >= e.execID {
+		e.execID, e.runs = ev.ExecID, ev.Image.Executable
+	}
 	e.parentPID = ev.Parent.PID
 	e.image = ev.Image
-	e.groups, e.credentials, e.vpid = ev.Groups, ev.Credentials, ev.VPID
+	e.groups, e.credentials, e.namespaces, e.vpid = ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID
 	t.account(e)
 }
 

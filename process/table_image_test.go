@@ -100,33 +100,69 @@ func TestTableDropsReexecs(t *testing.T) {
 	}
 }
 
-// Who killed a process is told by its executable, where that is known.
+// Who killed a process is told by what it ran when it sent the signal, where that
+// is known.
 func TestTableKnowsTheKiller(t *testing.T) {
 	for _, tc := range []struct {
-		name   string
-		killer func(s *story) ID
-		want   string
+		name string
+		kill func(s *story) // and what goes on until the end
+		want string
 	}{
-		{"nobody", func(*story) ID { return ID{} }, ""},
-		{"another", func(s *story) ID { return s.proc("killer").id }, "/bin/killer"},
-		{"itself", func(s *story) ID { return s.proc("a").id }, "/bin/a"},
-		{"one that has ended", func(s *story) ID { s.exit("killer"); return s.proc("killer").id }, ""},
-		{"one whose exec was lost", func(s *story) ID {
+		{"nobody", func(*story) {}, ""},
+		{"another", func(s *story) { s.strike("killer") }, "/bin/killer"},
+		{"itself", func(s *story) { s.strike("a") }, "/bin/a"},
+		{"one that has ended", func(s *story) { s.strike("killer"); s.exit("killer") }, "/bin/killer"},
+		{"one that ended, and its pid is used again", func(s *story) {
+			s.strike("killer")
+			s.exit("killer")
+			s.forkAs("init", "again", s.proc("killer").id.PID)
+			s.exec("again")
+		}, "/bin/killer"},
+		{"one that ended before another of its place", func(s *story) {
+			s.strike("killer")
+			s.exit("killer")
+			s.forkAs("init", "later", s.proc("killer").id.PID+uint32(len(s.table.ended)))
+			s.exec("later")
+			s.exit("later")
+		}, ""},
+		{"one whose exit was lost", func(s *story) {
+			s.strike("killer")
+			s.lose(func() { s.exit("killer") })
+			s.forkAs("init", "again", s.proc("killer").id.PID)
+		}, "/bin/killer"},
+		{"one that runs something else by now", func(s *story) { s.strike("killer"); s.execFile("killer", "/bin/other") }, ""},
+		{"one that had run something else", func(s *story) { s.execFile("killer", "/bin/other"); s.strike("killer") }, "/bin/other"},
+		{"a fork that runs what its parent does", func(s *story) {
+			s.fork("killer", "subshell")
+			s.strike("subshell")
+			s.exit("subshell")
+		}, "/bin/killer"},
+		{"one whose exec was lost", func(s *story) {
 			s.fork("init", "deaf")
 			s.lose(func() { s.exec("deaf") })
-			return s.proc("deaf").id
+			s.strike("deaf")
 		}, ""},
+		{"the fork of one whose exec was lost", func(s *story) {
+			s.lose(func() { s.execFile("killer", "/bin/other") })
+			s.fork("killer", "subshell")
+			s.strike("subshell")
+		}, ""},
+		{"one that was there before", func(s *story) {
+			s.lose(func() { s.fork("killer", "older") })
+			s.adopt("older")
+			s.strike("older")
+		}, "/bin/killer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newStory(t, roomy)
 			s.run("init", "killer")
 			s.run("init", "a")
-			killer := tc.killer(s)
-			ev := s.k.exit(s.proc("a"), 9)
-			ev.Killer = Killer{ID: killer, Comm: "comm"}
-			s.hear(ev)
-			got := s.got[len(s.got)-1].Killer
-			if want := (Killer{ID: killer, Comm: "comm", Executable: tc.want}); got != want {
+			tc.kill(s)
+			s.table = replaced(t, s.table)
+			s.hear(s.k.exit(s.proc("a"), 9))
+			want := s.proc("a").struck
+			want.Executable = tc.want
+			if got := s.got[len(s.got)-1].Killer; got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})

@@ -16,6 +16,7 @@ func (c *checker) facts(w *want, people []Process) {
 	if c.p.Shown != nil {
 		c.credentials()
 		c.groups()
+		c.namespaces()
 	}
 	if c.p.Used != nil {
 		c.usage(w, people)
@@ -82,6 +83,12 @@ func (c *checker) groups() {
 	path, _ := c.span.Attr("process.linux.cgroup").(string)
 	if !slices.Contains(c.cgroups(), path) {
 		c.errorf("process.linux.cgroup is %q, want one of %q", path, c.cgroups())
+	}
+}
+
+func (c *checker) namespaces() {
+	for _, name := range kindsOfNamespaces {
+		c.attr("procspan.namespace."+name, count(c.p.Shown.Namespaces[name]))
 	}
 }
 
@@ -215,7 +222,5 @@ func (c *checker) killer(w *want, people []Process) {
 	}
 	c.attr("procspan.exit.killer.pid", pid)
 	c.attr("procspan.exit.killer.name", name)
-	if c.span.Attr("procspan.exit.killer.path") != nil { // it may have ended by then
-		c.attr("procspan.exit.killer.path", path)
-	}
+	c.attr("procspan.exit.killer.path", path)
 }

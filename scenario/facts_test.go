@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,19 @@ func has(label string, attrs map[string]any) func(*testing.T, map[string]Span) {
 			if got := spans[label].Attr(key); got != want {
 				t.Errorf("%s: %s is %v, want %v", label, key, got, want)
 			}
+		}
+	}
+}
+
+// allApart checks that the process has no namespace of the host's.
+func allApart(t *testing.T, spans map[string]Span) {
+	for _, name := range kindsOfNamespaces {
+		if _, err := os.Stat("/proc/self/ns/" + name); err != nil {
+			t.Logf("this kernel has no namespaces of the kind %s: %v", name, err)
+			continue
+		}
+		if spans["child"].Attr("procspan.namespace."+name) == nil {
+			t.Errorf("there is no procspan.namespace.%s", name)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -173,7 +174,31 @@ func (s *scene) show(pid int) *Shown {
 		s.check(err, "look at "+name)
 		*text = string(file)
 	}
+	shown.Namespaces = s.namespaces(pid)
 	return &shown
+}
+
+// kindsOfNamespaces are the names in /proc/PID/ns.
+var kindsOfNamespaces = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+
+// namespaces returns those of a process that are not the host's: kthreadd's.
+func (s *scene) namespaces(pid int) map[string]int64 {
+	const kthreadd = 2
+	own := map[string]int64{}
+	for _, name := range kindsOfNamespaces {
+		var of, host unix.Stat_t
+		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &of)
+		if errors.Is(err, unix.ENOENT) { // the kernel has none of this kind
+			continue
+		}
+		s.check(err, "look at the namespace "+name)
+		err = unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", kthreadd, name), &host)
+		s.check(err, "look at the host's namespace "+name)
+		if of.Ino != host.Ino {
+			own[name] = int64(of.Ino)
+		}
+	}
+	return own
 }
 
 // stat reads a number out of stat; fields count from 1.

@@ -50,6 +50,7 @@ func scenarios() map[string]func(*scene) {
 		"chroot":            chroot,
 		"mount namespace":   mountNamespace,
 		"pivot root":        pivotRoot,
+		"namespaces":        namespaces,
 		"deep directory":    deepDirectory(40),
 		"deepest directory": deepDirectory(120),
 		"root directory":    rootDirectory,

@@ -54,6 +54,27 @@ func pivotRoot(s *scene) {
 	})
 }
 
+// namespaces executes a program in namespaces of its own, of every kind.
+func namespaces(s *scene) {
+	keeper, l := s.life("keeper"), s.life("child")
+	keeper.p.NoSpan = true
+	path := l.program("apart", func(b *raw.Block) { l.park(b); l.leave(b, 0) })
+	const all = unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
+		unix.CLONE_NEWPID | unix.CLONE_NEWTIME | unix.CLONE_NEWUSER | unix.CLONE_NEWUTS
+	// Those of pids and time are for its children only.
+	s.run(func(b *raw.Block) {
+		keeper.fork(b, func(k *raw.Block) {
+			k.Must("unshare", unix.SYS_UNSHARE, raw.N(all))
+			l.spawn(k, path, "apart")
+			l.wait(k)
+			keeper.leave(k, 0)
+		})
+	})
+	l.observe()
+	l.gate.Open()
+	keeper.reap()
+}
+
 // deepDirectory executes a program in a directory below n others.
 func deepDirectory(n int) func(*scene) {
 	return func(s *scene) {

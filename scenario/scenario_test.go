@@ -78,6 +78,7 @@ func TestTruth(t *testing.T) {
 		{scenario: "chroot", want: []want{{label: "child", name: "prog"}}},
 		{scenario: "mount namespace", want: []want{{label: "child", name: "prog"}}},
 		{scenario: "pivot root", want: []want{{label: "child", name: "prog"}}},
+		{scenario: "namespaces", want: []want{{label: "child", name: "apart"}}, check: allApart},
 		{scenario: "deep directory", want: []want{{label: "child", name: "prog"}}},
 		{scenario: "deepest directory", want: []want{{label: "child", name: "prog", far: true}}},
 		{scenario: "root directory", want: []want{{label: "child", name: "prog"}}},

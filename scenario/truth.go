@@ -39,8 +39,13 @@ type Process struct {
 	Reexecs []Exec
 }
 
-// Shown is what files in /proc/PID held while a process stood still.
-type Shown struct{ Comm, Stat, Status, Cgroup, IO string }
+// Shown is what /proc/PID held while a process stood still.
+type Shown struct {
+	Comm, Stat, Status, Cgroup, IO string // files
+	// Namespaces has the inode numbers of ns by their names, without those that are
+	// the host's.
+	Namespaces map[string]int64
+}
 
 // Exec is one exec of a process.
 type Exec struct {

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* What a task sees of the system, and as which pid the system sees it. */
+#ifndef PROCSPAN_NAMESPACES_H
+#define PROCSPAN_NAMESPACES_H
+
+/*
+ * The host's namespaces: those of init_task, the parent of pid 1. Nearly every task
+ * has its nsproxy, too, which tells that all the namespaces behind it are the host's.
+ */
+struct {
+	__u64 nsproxy; /* 0 until it was found */
+	struct wire_namespaces ids;
+} host;
+
+/* Those behind an nsproxy; a kernel may be built without some. */
+#define EACH_PROXIED(DO)                                                                           \
+	DO(cgroup, cgroup_ns, struct cgroup_namespace)                                             \
+	DO(ipc, ipc_ns, struct ipc_namespace)                                                      \
+	DO(mnt, mnt_ns, struct mnt_namespace)                                                      \
+	DO(net, net_ns, struct net)                                                                \
+	DO(time, time_ns, struct time_namespace)                                                   \
+	DO(uts, uts_ns, struct uts_namespace)
+
+#define GENERATIONS_MAX 64
+
+/*
+ * Looks for init_task above the current task. Where that is too far, the next call
+ * looks again, and until then nothing is taken for the host's; the first is for the
+ * list of the living, which the agent reads. Not static, as append_above is not: the
+ * verifier takes it once, not for each call.
+ */
+__noinline int find_host(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct nsproxy *proxy;
+
+	for (int i = 0; i < GENERATIONS_MAX && BPF_CORE_READ(task, pid); i++)
+		task = BPF_CORE_READ(task, real_parent);
+	if (BPF_CORE_READ(task, pid))
+		return 0;
+	proxy = BPF_CORE_READ(task, nsproxy);
+#define FIND(kind, pointer, type)                                                                  \
+	if (bpf_core_field_exists(type, ns))                                                       \
+		host.ids.kind = BPF_CORE_READ(proxy, pointer, ns.inum);
+	EACH_PROXIED(FIND)
+	host.ids.user = BPF_CORE_READ(task, real_cred, user_ns, ns.inum);
+	barrier();
+	host.nsproxy = (__u64)proxy;
+	return 0;
+}
+
+/*
+ * pid_vnr of the thread group, the pid in the innermost namespace, and that
+ * namespace. CO-RE takes no index that is not constant.
+ */
+static __always_inline void fill_pid(struct wire_namespaces *ids, struct task_struct *task)
+{
+	struct pid *pid = task->signal->pids[PIDTYPE_TGID];
+	char *upid = (char *)pid + bpf_core_field_offset(pid->numbers) +
+		     pid->level * bpf_core_type_size(struct upid);
+	struct pid_namespace *ns = NULL;
+	int nr = pid->numbers[0].nr;
+
+	ids->pid = 0;
+	if (pid->level) { /* the host's has level 0 */
+		bpf_probe_read_kernel(&nr, sizeof(nr),
+				      upid + bpf_core_field_offset(struct upid, nr));
+		bpf_probe_read_kernel(&ns, sizeof(ns),
+				      upid + bpf_core_field_offset(struct upid, ns));
+		ids->pid = BPF_CORE_READ(ns, ns.inum);
+	}
+	ids->vpid = nr;
+}
+
+static __always_inline __u32 unless(__u32 host_has_it, __u32 inum)
+{
+	return inum == host_has_it ? 0 : inum;
+}
+
+/* Not inlined: the verifier then goes on from one state, whichever way it was taken. */
+static __noinline int fill_namespaces(struct wire_namespaces *ids, struct task_struct *task)
+{
+	struct nsproxy *proxy = task->nsproxy; /* NULL once it has let go of them */
+	struct cred *cred = task->real_cred;
+
+	if (!host.nsproxy)
+		find_host();
+	fill_pid(ids, task);
+	ids->user = cred ? unless(host.ids.user, cred->user_ns->ns.inum) : 0;
+	ids->cgroup = ids->ipc = ids->mnt = ids->net = ids->time = ids->uts = 0;
+	ids->pad = 0;
+	if (!proxy || (__u64)proxy == host.nsproxy)
+		return 0;
+#define FILL(kind, pointer, type)                                                                  \
+	if (bpf_core_field_exists(type, ns))                                                       \
+		ids->kind = unless(host.ids.kind, proxy->pointer->ns.inum);
+	EACH_PROXIED(FILL)
+	return 0;
+}
+
+#endif

@@ -1,0 +1,139 @@
+package bpf
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/process"
+)
+
+// Which namespaces a process has that are not the host's, as the exec and the list
+// of the living have them, against what /proc shows.
+func TestNamespaces(t *testing.T) {
+	host := namespacesOf(t, kthreadd(t))
+	for _, tc := range []struct {
+		name  string
+		flags uintptr // of clone, one for each namespace of its own
+	}{
+		{"the host's", 0},
+		{"cgroup", unix.CLONE_NEWCGROUP},
+		{"ipc", unix.CLONE_NEWIPC},
+		{"mnt", unix.CLONE_NEWNS},
+		{"net", unix.CLONE_NEWNET},
+		{"pid", unix.CLONE_NEWPID},
+		{"user", unix.CLONE_NEWUSER},
+		{"uts", unix.CLONE_NEWUTS},
+		{"of a container", unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
+			unix.CLONE_NEWPID | unix.CLONE_NEWUSER | unix.CLONE_NEWUTS},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tr := tracer(t, Options{OnlyDescendants: true})
+			cmd := self("idle")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
+			if tc.flags&unix.CLONE_NEWUSER != 0 {
+				cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+				cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+			}
+			living, execed, shown := namespacesSeen(t, tr, cmd)
+			want, own := others(shown, host)
+			if own != bits.OnesCount64(uint64(tc.flags)) {
+				t.Fatalf("it has %d namespaces of its own: %+v, the host %+v", own, shown, host)
+			}
+			if living != want || execed != want {
+				t.Errorf("living: %+v\nexec:   %+v\nwant    %+v", living, execed, want)
+			}
+		})
+	}
+}
+
+// others returns those of n that are not the host's, and how many that are.
+func others(n, host process.Namespaces) (own process.Namespaces, count int) {
+	for _, c := range []struct{ number, host, own *uint32 }{
+		{&n.Cgroup, &host.Cgroup, &own.Cgroup}, {&n.IPC, &host.IPC, &own.IPC},
+		{&n.Mount, &host.Mount, &own.Mount}, {&n.Network, &host.Network, &own.Network},
+		{&n.PID, &host.PID, &own.PID}, {&n.Time, &host.Time, &own.Time},
+		{&n.User, &host.User, &own.User}, {&n.UTS, &host.UTS, &own.UTS},
+	} {
+		if *c.number != *c.host {
+			*c.own = *c.number
+			count++
+		}
+	}
+	return own, count
+}
+
+// namespacesSeen runs a command, and returns what the list of the living, its exec
+// and /proc say of its namespaces.
+func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, shown process.Namespaces) {
+	t.Helper()
+	in := ready(t, cmd)
+	pid := cmd.Process.Pid
+	all, err := tr.Living()
+	if err != nil {
+		t.Error(err)
+	}
+	shown = namespacesOf(t, pid)
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := tr.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, p := range all {
+		if p.ID.PID == uint32(pid) {
+			living = p.Namespaces
+			seen++
+		}
+	}
+	for _, ev := range of(rest(t, tr), pid) {
+		if ev.Kind == process.Exec {
+			execed = ev.Namespaces
+			seen++
+		}
+	}
+	if seen != 2 {
+		t.Errorf("pid %d was seen %d times, want once living and one exec", pid, seen)
+	}
+	return living, execed, shown
+}
+
+// kthreadd returns the pid of a process with the host's namespaces.
+func kthreadd(t *testing.T) int {
+	t.Helper()
+	const pid = 2
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil || string(comm) != "kthreadd\n" {
+		t.Skipf("the host's namespaces are not seen from this pid namespace: pid %d is %q (%v)", pid, comm, err)
+	}
+	return pid
+}
+
+// namespacesOf returns what /proc shows; 0 for a kind that the kernel has not.
+func namespacesOf(t *testing.T, pid int) (n process.Namespaces) {
+	t.Helper()
+	for name, number := range map[string]*uint32{
+		"cgroup": &n.Cgroup, "ipc": &n.IPC, "mnt": &n.Mount, "net": &n.Network,
+		"pid": &n.PID, "time": &n.Time, "user": &n.User, "uts": &n.UTS,
+	} {
+		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, name))
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(strings.TrimPrefix(link, name), ":[%d]", number); err != nil {
+			t.Fatalf("%s: %v", link, err)
+		}
+	}
+	return n
+}
