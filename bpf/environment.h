@@ -8,9 +8,10 @@
 #define PROCSPAN_ENVIRONMENT_H
 
 /* Bounds of the search. */
-#define VARIABLES_MAX 16
-#define CHUNK	      2048
-#define CHUNKS_MAX    1024
+#define VARIABLES_MAX  16
+#define CHUNK	       2048
+#define CHUNKS_MAX     1024
+#define CHUNKS_AT_ONCE 32
 
 /* The variables looked for, each as "NAME=". */
 const volatile char variables[VARIABLES_MAX][VARIABLE_NAME_MAX + 1] = {};
@@ -246,18 +247,31 @@ static __always_inline bool begin_search(struct search *search, struct mm_struct
 	return false;
 }
 
-static __always_inline void search_environment(struct exec_record *record, struct search *search)
+/* Searches some chunks, from offset on. Returns AT_ROOT at the end of all. */
+__noinline int search_chunks(__u64 offset)
 {
-	__u64 offset = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
 
-	for (int i = 0; i < CHUNKS_MAX && offset < search->size; i++) {
+	for (int i = 0; i < CHUNKS_AT_ONCE && search; i++) {
+		if (offset >= search->size)
+			return AT_ROOT;
 		if (search_chunk(offset)) {
 			count_loss(LOST_ENVIRONMENT);
-			break;
+			return CUT;
 		}
 		offset += CHUNK;
 	}
-	if (offset < search->size)
+	return GO_ON;
+}
+
+static __always_inline void search_environment(struct exec_record *record, struct search *search)
+{
+	int step = GO_ON;
+
+	for (int i = 0; i < CHUNKS_MAX && step == GO_ON; i += CHUNKS_AT_ONCE)
+		step = search_chunks((__u64)i * CHUNK);
+	if (step == CUT || search->size > CHUNKS_MAX * CHUNK)
 		record->exec.header.flags |= WIRE_ENV_CUT;
 }
 

@@ -86,6 +86,8 @@ type features struct {
 	// oomLock: a memory cgroup is marked while it is out of memory. Kernels from
 	// 6.11 on have it with CONFIG_MEMCG_V1 only.
 	oomLock bool
+	// rdonlyCast: there is the kernel function bpf_rdonly_cast (since 6.2).
+	rdonlyCast bool
 }
 
 func probe() (f features, err error) {
@@ -95,6 +97,7 @@ func probe() (f features, err error) {
 	}
 	f.groupDead, err = exitPassesGroupDead(spec)
 	f.oomLock = hasMember(spec, "mem_cgroup", "oom_lock")
+	f.rdonlyCast = spec.TypeByName("bpf_rdonly_cast", new(*btf.Func)) == nil
 	return f, err
 }
 

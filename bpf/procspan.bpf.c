@@ -49,6 +49,26 @@ const enum wire_flag unused_flag __attribute__((unused));
 const enum wire_kind unused_kind __attribute__((unused));
 const enum wire_loss unused_loss __attribute__((unused));
 
+/* Since 6.2; for older kernels the agent takes the calls out. */
+extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
+
+/*
+ * Makes of a pointer one that is not trusted. For each pointer that is read by a
+ * trusted one, the verifier looks through the names of all the kernel's types, several
+ * times: most of the time to load a program. But each read by the other is checked
+ * when it happens.
+ */
+static __always_inline struct task_struct *untrusted(struct task_struct *task)
+{
+	return bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+}
+
+/* The same where it counts more how soon one command begins than what each event costs. */
+static __always_inline struct task_struct *quickly(struct task_struct *task)
+{
+	return only_followed ? untrusted(task) : task;
+}
+
 /* A copy by loads, which a call of a helper is dearer than. */
 static __always_inline void copy_comm(char *to, struct task_struct *task)
 {
@@ -85,6 +105,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct wire_fork record = {};
 
+	parent = quickly(parent);
+	child = quickly(child);
 	if (child->pid != child->tgid) /* a thread */
 		return 0;
 	if (only_followed) {
@@ -229,6 +251,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	__u32 end;
 	long len;
 
+	task = quickly(task);
 	if (only_followed) {
 		__u32 pid = task->tgid;
 
@@ -348,6 +371,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct wire_exit record = {};
 	struct task_struct *leader;
 
+	task = quickly(task);
 	if (!ends_process(ctx, task)) {
 		keep_io(task);
 		return 0;
@@ -387,7 +411,10 @@ int list_living(struct bpf_iter__task *ctx)
 	struct wire_snapshot record = {};
 	bool ending;
 
-	if (!task || task->pid != task->tgid)
+	if (!task)
+		return 0;
+	task = untrusted(task);
+	if (task->pid != task->tgid)
 		return 0;
 	ending = !task->signal->live.counter;
 	if (ending && task->exit_state && task->signal->nr_threads <= 1) /* a zombie */

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func openPinned(o Options, features features) (*Tracer, error) {
 // load loads the programs, which takes the most time, and then attaches them, in
 // the place of those that are pinned.
 func load(o Options, features features) (*Tracer, error) {
-	spec, err := prepare(o, features.groupDead)
+	spec, err := prepare(o, features)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func raiseMemlock() (restore func()) {
 }
 
 // prepare sets what differs from kernel to kernel and from use to use.
-func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
+func prepare(o Options, features features) (*ebpf.CollectionSpec, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, fmt.Errorf("count the possible CPUs: %w", err)
@@ -168,7 +169,7 @@ func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
 		procspanVarCaptureCwd:     o.WorkingDirectory,
 		procspanVarCaptureCgroups: o.CgroupPaths,
 		procspanVarOnlyFollowed:   o.OnlyDescendants,
-		procspanVarHasGroupDead:   groupDead,
+		procspanVarHasGroupDead:   features.groupDead,
 		procspanVarWatermark:      uint64(o.RingSize) / 4,
 
 		procspanVarVariables:       names,
@@ -180,7 +181,22 @@ func prepare(o Options, groupDead bool) (*ebpf.CollectionSpec, error) {
 			return nil, fmt.Errorf("set %s of the kernel programs: %w", name, err)
 		}
 	}
+	if !features.rdonlyCast {
+		for _, program := range spec.Programs {
+			removeCasts(program.Instructions)
+		}
+	}
 	return spec, nil
+}
+
+// removeCasts makes of the calls of bpf_rdonly_cast, the only kernel function that is
+// called, what the kernel makes of them: the result is the first argument.
+func removeCasts(code asm.Instructions) {
+	for i := range code {
+		if code[i].IsKfuncCall() {
+			code[i] = asm.Mov.Reg(asm.R0, asm.R1)
+		}
+	}
 }
 
 // The bounds of Options.Variables, VARIABLES_MAX and VARIABLE_NAME_MAX of

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -311,6 +312,35 @@ func TestOneExitPerProcess(t *testing.T) {
 				t.Errorf("%d processes ended, want %d", len(exits), processes)
 			}
 		})
+	}
+}
+
+// The programs do the same on kernels that cannot cast pointers.
+func TestWithoutCasts(t *testing.T) {
+	has, err := probe()
+	skipUnsupported(t, err)
+	has.rdonlyCast = false
+	tr, err := open(Options{RingSize: 4 << 20, OnlyDescendants: true}, has)
+	skipUnsupported(t, err)
+	defer tr.Close()
+	cmd := self("exit 3")
+	_ = cmd.Run() // exits with 3
+	living, err := tr.Living()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(living, func(p process.Living) bool { return p.ID.PID == uint32(os.Getpid()) && p.Execed }) {
+		t.Errorf("pid %d is not among the living: %+v", os.Getpid(), living)
+	}
+	if err := tr.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	var kinds []process.Kind
+	for _, ev := range of(rest(t, tr), cmd.ProcessState.Pid()) {
+		kinds = append(kinds, ev.Kind)
+	}
+	if want := []process.Kind{process.Fork, process.Exec, process.Exit}; !slices.Equal(kinds, want) {
+		t.Errorf("events of pid %d: %v, want %v", cmd.ProcessState.Pid(), kinds, want)
 	}
 }
 

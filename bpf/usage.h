@@ -58,28 +58,37 @@ __noinline int add_thread(void)
 	return GO_ON;
 }
 
+/* Adds the threads of the walk, for the same reason not static. */
+__noinline int add_threads(void)
+{
+	int step = GO_ON;
+
+	for (int i = 0; i < THREADS_MAX && step == GO_ON; i++)
+		step = add_thread();
+	return 0;
+}
+
 /* Adds the threads that are not released yet, but for the one that is exiting. */
-static __noinline int add_threads(struct wire_usage *u, struct task_struct *task)
+static __noinline int add_others(struct wire_usage *u, struct task_struct *task,
+				 struct signal_struct *signal)
 {
 	__u32 zero = 0;
 	struct thread_walk *walk = bpf_map_lookup_elem(&walks, &zero);
-	int step = GO_ON;
 
 	if (!walk)
 		return 0;
-	walk->head = walk->node = (__u64)&task->signal->thread_head;
+	walk->head = walk->node = (__u64)&signal->thread_head;
 	walk->exiting = (__u64)task;
 	walk->usage = *u;
-	for (int i = 0; i < THREADS_MAX && step == GO_ON; i++)
-		step = add_thread();
+	add_threads();
 	*u = walk->usage;
 	return 0;
 }
 
 /* Returns whether no thread was released meanwhile. */
-static __noinline int add_all(struct wire_usage *u, struct task_struct *task)
+static __noinline int add_all(struct wire_usage *u, struct task_struct *task,
+			      struct signal_struct *signal)
 {
-	struct signal_struct *signal = task->signal;
 	unsigned int sequence = signal->stats_lock.seqcount.seqcount.sequence;
 
 	barrier();
@@ -88,7 +97,7 @@ static __noinline int add_all(struct wire_usage *u, struct task_struct *task)
 	ADD_COUNTERS(u, task, FIELD);
 	u->runtime = signal->sum_sched_runtime + task->se.sum_exec_runtime;
 	if (signal->nr_threads > 1)
-		add_threads(u, task);
+		add_others(u, task, signal);
 	barrier();
 	return !(sequence & 1) && sequence == signal->stats_lock.seqcount.seqcount.sequence;
 }
@@ -147,13 +156,14 @@ static __always_inline void keep_io(struct task_struct *task)
 	}
 }
 
-static __always_inline void fill_io(struct wire_usage *u, struct task_struct *task)
+static __always_inline void fill_io(struct wire_usage *u, struct task_struct *task,
+				    struct signal_struct *signal)
 {
 	struct process_id id = {.pid = task->tgid, .start = task->group_leader->start_boottime};
 	struct thread_io *exited;
 
 	ADD_IO(u, task);
-	if (task->signal->nr_threads == 1 && !task->signal->sum_sched_runtime)
+	if (signal->nr_threads == 1 && !signal->sum_sched_runtime)
 		return; /* it never had another thread */
 	exited = bpf_map_lookup_elem(&exited_io, &id);
 	if (!exited)
@@ -173,13 +183,14 @@ static __always_inline void fill_io(struct wire_usage *u, struct task_struct *ta
  */
 static __always_inline void fill_usage(struct wire_usage *u, struct task_struct *task)
 {
+	struct signal_struct *signal = task->signal;
 	int whole = false;
 
 	for (int i = 0; i < 3 && !whole; i++)
-		whole = add_all(u, task);
+		whole = add_all(u, task, signal);
 	u->runtime += current_slice(task);
-	u->maxrss = task->signal->maxrss;
-	fill_io(u, task);
+	u->maxrss = signal->maxrss;
+	fill_io(u, task, signal);
 }
 
 #endif
