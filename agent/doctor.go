@@ -35,7 +35,7 @@ func Diagnose(o Options) []Finding {
 	findings := []Finding{kernelFinding(), privilegeFinding()}
 	findings = append(findings, tracingFindings(o)...)
 	findings = append(findings, pidNamespaceFinding())
-	return slices.Concat(findings, exporterFindings(o), metricsFindings(o))
+	return slices.Concat(findings, exporterFindings(o), diskFindings(o), metricsFindings(o))
 }
 
 func kernelFinding() Finding {
@@ -83,7 +83,9 @@ func privilegeFinding() Finding {
 // its own go by.
 func tracingFindings(o Options) []Finding {
 	programs := Finding{What: "kernel programs", Fatal: true}
-	tracer, err := bpf.Open(tracerOptions(o.Config, false))
+	options := tracerOptions(o.Config, false)
+	options.Pin = "" // what is pinned is an agent's, and what it has seen as well
+	tracer, err := bpf.Open(options)
 	if err != nil {
 		programs.Err = err
 		return []Finding{programs}

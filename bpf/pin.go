@@ -83,7 +83,7 @@ func lockPins(dir string) (*os.File, error) {
 		err := os.Mkdir(dir, 0o700)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
-			return nil, &Error{"make the directory " + dir, "let the user that procspan runs as write to " + filepath.Dir(dir) + ", or run it as root", err}
+			return nil, unwritable(dir, err)
 		case err != nil && !errors.Is(err, fs.ErrExist):
 			return nil, err
 		}
@@ -93,6 +93,10 @@ func lockPins(dir string) (*os.File, error) {
 		}
 		return lock, err
 	}
+}
+
+func unwritable(dir string, err error) error {
+	return &Error{"make the directory " + dir, "let the user that procspan runs as write to " + filepath.Dir(dir) + ", or run it as root", err}
 }
 
 // lockDirectory locks a directory. The error is fs.ErrNotExist where there is none.
@@ -258,6 +262,19 @@ func removePinned(dir string) (found bool, err error) {
 func Pinned(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, pinnedSession))
 	return err == nil
+}
+
+// CanPin reports why Open could not pin in a directory, as far as can be told without
+// making it; nil where nothing is in the way.
+func CanPin(dir string) error {
+	parent := filepath.Dir(dir)
+	if err := onBPF(parent); err != nil {
+		return err
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return unwritable(dir, err)
+	}
+	return nil
 }
 
 // onBPF checks that a directory is on a BPF file system.

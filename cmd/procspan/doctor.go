@@ -13,10 +13,11 @@ func newDoctor() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this kernel, these privileges and that collector allow",
+		Short: "Say what this kernel, these privileges, that collector and those directories allow",
 		Long: `Load and attach the kernel programs, watch a process of one's own, call the
-configured exporter, and say what worked and what to do about the rest. Exit 1
-if the agent could not run.`,
+configured exporter, look at the directories that it is to use, and say what
+worked and what to do about the rest. Exit 1 if the agent could not run.
+What an agent at work has pinned is left alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := s.load()
