@@ -50,6 +50,7 @@ func readLiving(living []process.Living, argsMaxBytes int, variables []string) [
 			for i := next.Add(1) - 1; i < int64(len(living)); i = next.Add(1) - 1 {
 				p := &living[i]
 				if !p.Execed {
+					p.Executable, _ = proc.Executable(p.ID)
 					continue
 				}
 				// One that cannot be read has ended, or will do with its name only.

@@ -61,6 +61,17 @@ func (p Proc) Image(id process.ID, argsMax int, variables []string) (process.Ima
 	return image, nil
 }
 
+// Executable returns the file that the process id runs, its own or that of the
+// process that it was forked from.
+func (p Proc) Executable(id process.ID) (string, error) {
+	dir := p.dir(id.PID)
+	executable, err := os.Readlink(filepath.Join(dir, "exe"))
+	if err != nil {
+		return "", err
+	}
+	return executable, same(dir, id)
+}
+
 // readFile reads a whole file of /proc. It does without os.File, which would
 // offer each to the runtime's poller: there are six for each living process.
 func readFile(path string) ([]byte, error) {

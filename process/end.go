@@ -3,9 +3,7 @@ package process
 // ended is a process that has ended.
 type ended struct {
 	id ID
-	// runs is what it ran last, execID the kernel's count of its execs then.
-	runs   string
-	execID uint64
+	program
 }
 
 // lastOf returns the place of a pid among the last to end.
@@ -16,7 +14,7 @@ func (t *Table) exit(ev *Event) {
 	last := t.lastOf(ev.ID.PID)
 	*last = ended{id: ev.ID}
 	if e != nil {
-		last.runs, last.execID = e.runs, e.execID
+		last.program = e.program
 	}
 	if e == nil {
 		if !ev.Execed {
@@ -45,14 +43,13 @@ func (t *Table) exit(ev *Event) {
 	t.end(s, l)
 }
 
-// ran returns what a process ran after so many execs, as the kernel counts them,
-// where it was its last program until now; "" where that is not known.
-func (t *Table) ran(id ID, execID uint64) string {
-	if e := t.find(id); e != nil && e.execID == execID {
-		return e.runs
+// ran returns what a process ran after so many execs, where that is known.
+func (t *Table) ran(id ID, execs uint64) string {
+	if e := t.find(id); e != nil {
+		return e.after(execs)
 	}
-	if last := t.lastOf(id.PID); last.id == id && last.execID == execID {
-		return last.runs
+	if last := t.lastOf(id.PID); last.id == id {
+		return last.after(execs)
 	}
 	return ""
 }
@@ -89,7 +86,7 @@ func (t *Table) Gone(ids []ID, by uint64) []*Lifetime {
 func (t *Table) endUnseen(e *entry, by uint64) {
 	t.forget(e)
 	if last := t.lastOf(e.id.PID); last.id.Start <= e.id.Start {
-		*last = ended{e.id, e.runs, e.execID}
+		*last = ended{e.id, e.program}
 	}
 	s := e.span
 	if s == nil {

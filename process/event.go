@@ -312,6 +312,9 @@ type Living struct {
 	// Remote, when set, is the span outside that it was told to continue, other
 	// than by its environment.
 	Remote Remote
-	// Image is what is known of its program.
+	// Image is what is known of its program, where it has executed one.
 	Image Image
+	// Executable is, where it has executed none, that of the process that it was
+	// forked from, as far as it is known.
+	Executable string
 }

@@ -159,8 +159,9 @@ func (k *kernel) setenv(p *proc, variables ...string) {
 // snapshot is what the list of the living says of p now.
 func (k *kernel) snapshot(p *proc) Living {
 	l := Living{ID: p.id, Parent: p.parent.ident(), Execed: len(p.execs) > 0, ExecID: p.selfExecID, Groups: p.groups}
-	l.Image.Executable = p.runs
-	if l.Execed {
+	if !l.Execed {
+		l.Executable = p.runs
+	} else {
 		l.Image = p.execs[len(p.execs)-1].image
 		l.Image.Filename = "" // /proc does not tell it
 	}

@@ -97,8 +97,13 @@ func (c *codec) table(t *Table) {
 
 func (c *codec) ended(v *ended) {
 	c.id(&v.id)
-	text(c, &v.runs)
+	c.program(&v.program)
+}
+
+func (c *codec) program(v *program) {
 	number(c, &v.execID)
+	text(c, &v.now)
+	text(c, &v.before)
 }
 
 func (c *codec) counts(s *Stats) {
@@ -238,7 +243,7 @@ func (c *codec) entry(e *entry) {
 	c.spans.ref(c, &e.span)
 	c.boolean(&e.seen)
 	number(c, &e.start)
-	number(c, &e.execID)
+	c.program(&e.program)
 	c.belongings(&e.groups)
 	c.remote(&e.remote)
 	number(c, &e.parentPID)
@@ -246,7 +251,6 @@ func (c *codec) entry(e *entry) {
 	c.credentials(&e.credentials)
 	c.namespaces(&e.namespaces)
 	c.image(&e.image)
-	text(c, &e.runs)
 	sequence(c, &e.reexecs, c.reexec)
 	number(c, &e.reexecsDropped)
 }

@@ -99,7 +99,7 @@ type entry struct {
 	span    *span // nil until it has executed a program
 	seen    bool  // its first exec was seen; otherwise start is estimated
 	start   uint64
-	execID  uint64 // of the last event that had it
+	program
 	// groups is what it belonged to when that was last told.
 	groups Groups
 	remote Remote // as in Living
@@ -109,7 +109,6 @@ type entry struct {
 	credentials    Credentials
 	namespaces     Namespaces
 	image          Image
-	runs           string // its executable, also where it has only its parent's
 	reexecs        []Reexec
 	reexecsDropped int
 	bytes          int
@@ -169,10 +168,12 @@ func (t *Table) adopt(p *Living) {
 	lineage := t.guess(p.Parent)
 	e := t.enter(p.ID)
 	e.lineage = lineage
-	e.execID = p.ExecID
 	e.parentPID = p.Parent.PID
 	e.image = p.Image
-	e.runs = p.Image.Executable
+	e.program = program{execID: p.ExecID, now: p.Executable}
+	if p.Execed {
+		e.now = p.Image.Executable
+	}
 	e.groups, e.credentials, e.namespaces, e.vpid = p.Groups, p.Credentials, p.Namespaces, p.VPID
 	e.remote = p.Remote
 	if p.Execed {
@@ -244,11 +245,11 @@ func (t *Table) fork(ev *Event) {
 	e := t.enter(ev.ID)
 	e.lineage = lineage
 	e.execID = ev.ExecID
+	if parent != nil {
+		e.program = parent.fork(ev.ExecID)
+	}
 	e.parentPID = ev.Parent.PID
 	e.groups = ev.Groups
-	if parent != nil && parent.execID == ev.ExecID {
-		e.runs = parent.runs
-	}
 	t.account(e)
 }
 
@@ -299,9 +300,7 @@ func (t *Table) exec(ev *Event) {
 	} else {
 		t.moveOn(e, ev.Groups, &ev.Image)
 	}
-	if ev.ExecID >= e.execID {
-		e.execID, e.runs = ev.ExecID, ev.Image.Executable
-	}
+	e.program.exec(ev.ExecID, ev.Image.Executable)
 	e.parentPID = ev.Parent.PID
 	e.image = ev.Image
 	e.groups, e.credentials, e.namespaces, e.vpid = ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID

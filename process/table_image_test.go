@@ -130,7 +130,23 @@ func TestTableKnowsTheKiller(t *testing.T) {
 			s.lose(func() { s.exit("killer") })
 			s.forkAs("init", "again", s.proc("killer").id.PID)
 		}, "/bin/killer"},
-		{"one that runs something else by now", func(s *story) { s.strike("killer"); s.execFile("killer", "/bin/other") }, ""},
+		{"one that runs something else by now", func(s *story) { s.strike("killer"); s.execFile("killer", "/bin/other") }, "/bin/killer"},
+		{"one that ran two others since", func(s *story) {
+			s.strike("killer")
+			s.execFile("killer", "/bin/other")
+			s.execFile("killer", "/bin/third")
+		}, ""},
+		{"a fork that became another program, and ended", func(s *story) {
+			s.fork("killer", "subshell")
+			s.strike("subshell")
+			s.exec("subshell")
+			s.exit("subshell")
+		}, "/bin/killer"},
+		{"one of which another exec was lost since", func(s *story) {
+			s.strike("killer")
+			s.lose(func() { s.execFile("killer", "/bin/other") })
+			s.execFile("killer", "/bin/third")
+		}, ""},
 		{"one that had run something else", func(s *story) { s.execFile("killer", "/bin/other"); s.strike("killer") }, "/bin/other"},
 		{"a fork that runs what its parent does", func(s *story) {
 			s.fork("killer", "subshell")

@@ -71,6 +71,25 @@ func killed(s *scene) {
 	victim.reap()
 }
 
+// killedByFork ends a process by a signal from one that has executed nothing.
+func killedByFork(s *scene) {
+	victim := s.victim((*life).park)
+	killer, parent := s.life("killer"), s.life("parent")
+	killer.p.NoSpan = true
+	path := parent.program("parent", func(b *raw.Block) {
+		killer.fork(b, func(c *raw.Block) { killer.park(c); victim.kill(c, unix.SIGKILL); killer.leave(c, 0) })
+		killer.wait(b)
+		parent.park(b)
+		parent.leave(b, 0)
+	})
+	s.run(func(b *raw.Block) { parent.spawn(b, path, "parent") })
+	killer.observe()
+	victim.ending.SetTime()
+	killer.gate.Open()
+	parent.finish()
+	victim.reap()
+}
+
 // killedInThread ends a process by a signal to a thread that is not the first.
 func killedInThread(s *scene) {
 	thread, never := s.shared.Cells(1), s.gate()

@@ -27,6 +27,7 @@ func kills(t *testing.T, c cgroup) []told {
 	orphan.under, fault.core = "parent", true
 	return []told{
 		{scenario: "killed", want: []want{victim(137, "SIGKILL", "killer"), killer}},
+		{scenario: "killed by a fork", want: []want{victim(137, "SIGKILL", "killer"), {label: "parent", name: "parent", waits: []string{"killer"}}}},
 		{scenario: "killed in a thread", want: []want{victim(138, "SIGUSR1", "killer"), killer}},
 		{scenario: "killed later", want: []want{victim(143, "SIGTERM", "killer"), killer}},
 		{scenario: "killed at last", want: []want{victim(143, "SIGTERM", "killer"), killer, other}},

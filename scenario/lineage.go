@@ -134,7 +134,7 @@ func forkFromThread(s *scene) {
 // older starts processes, says "ready" on standard output, and lets them go on
 // when standard input ends. Started before the agent, they are older than it.
 func older(s *scene) {
-	steady, changing, late := s.life("steady"), s.life("changing"), s.life("late")
+	steady, changing, late, struck := s.life("steady"), s.life("changing"), s.life("late"), s.life("struck")
 	forked, zombie, disguised := s.life("forked"), s.life("zombie"), s.life("disguised")
 	begin := s.gate()
 	forked.p.NoSpan, zombie.p.NoSpan = true, true
@@ -147,19 +147,26 @@ func older(s *scene) {
 		disguised.park(b)
 		disguised.leave(b, 10)
 	})
+	victim := struck.program("victim", struck.park)
 	short := zombie.program("short", func(b *raw.Block) { zombie.leave(b, 4) })
 	lately := late.program("lately", func(b *raw.Block) { late.park(b); late.leave(b, 7) })
 	s.run(func(b *raw.Block) {
 		steady.spawn(b, path, "steady")
 		changing.spawn(b, before, "before")
-		disguised.spawn(b, mask, "mask")
+		disguised.fork(b, func(c *raw.Block) {
+			c.Must("unshare", unix.SYS_UNSHARE, raw.N(unix.CLONE_NEWIPC|unix.CLONE_NEWNET|unix.CLONE_NEWNS|unix.CLONE_NEWUTS))
+			disguised.exec(c, mask, "mask")
+		})
+		struck.spawn(b, victim, "victim")
 		late.fork(b, func(c *raw.Block) { c.Await(begin); late.exec(c, lately, "lately") })
-		forked.fork(b, func(c *raw.Block) { c.Await(begin); forked.leave(c, 8) })
+		forked.fork(b, func(c *raw.Block) { forked.park(c); struck.kill(c, unix.SIGKILL); forked.leave(c, 8) })
 		zombie.spawn(b, short, "short")
 		b.Must("waitid", unix.SYS_WAITID, raw.N(unix.P_PID), zombie.pid.Val(), raw.N(0), raw.N(unix.WEXITED|unix.WNOWAIT), raw.N(0))
 	})
 	steady.observe()
 	disguised.observe()
+	struck.observe()
+	forked.observe()
 	s.check(changing.started.At(1).Await(patience), "wait for the first program")
 	_, err := os.Stdout.WriteString("ready\n")
 	s.check(err, "say ready")
@@ -173,7 +180,9 @@ func older(s *scene) {
 	disguised.reap()
 	changing.finish()
 	late.finish()
-	forked.reap()
+	struck.ending.SetTime()
+	forked.act()
+	struck.reap()
 	zombie.reap()
 	younger := s.life("younger")
 	young := younger.program("young", func(b *raw.Block) { younger.park(b); younger.leave(b, 9) })
@@ -188,7 +197,7 @@ func older(s *scene) {
 		return round && pid > zombie.pid.Get()
 	})
 
-	for _, p := range []*Process{s.self, &steady.p, &changing.p, &disguised.p} {
+	for _, p := range []*Process{s.self, &steady.p, &changing.p, &disguised.p, &struck.p} {
 		p.Older = true
 	}
 	// What is older than the agent may never have a span: its children are roots.

@@ -83,6 +83,7 @@ func scenarios() map[string]func(*scene) {
 		"modest":              modest,
 		"modest threads":      modestThreads,
 		"killed":              killed,
+		"killed by a fork":    killedByFork,
 		"killed in a thread":  killedInThread,
 		"killed later":        killedLater,
 		"killed at last":      killedAtLast,

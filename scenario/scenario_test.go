@@ -116,6 +116,7 @@ func TestOlder(t *testing.T) {
 		{label: "steady", name: "steady", code: 5, root: true},
 		{label: "changing", name: "after", code: 6, root: true, execs: []string{"after"}},
 		{label: "disguised", name: "mask", code: 10, root: true},
+		{label: "struck", name: "victim", code: 137, signal: "SIGKILL", killer: "forked", root: true},
 		{label: "late", name: "lately", code: 7, root: true},
 		{label: "younger", name: "young", code: 9, root: true},
 	})
