@@ -117,7 +117,7 @@ func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	im.Environment, im.EnvironmentCut = d.texts.of(environment), has(procspanWireFlagWIRE_ENV_CUT)
 	im.PathCut = has(procspanWireFlagWIRE_PATH_CUT)
 	ev.Groups = groups(&exec.Groups)
-	ev.Credentials = credentials(&exec.Credentials)
+	ev.Credentials = credentials(&exec.Credentials, &exec.Header)
 	ev.Namespaces, ev.VPID = namespaces(&exec.Namespaces), exec.Namespaces.Vpid
 	ev.FirstExec = has(procspanWireFlagWIRE_FIRST_EXEC)
 	return nil
@@ -132,10 +132,11 @@ func groups(g *procspanWireGroups) process.Groups {
 	}
 }
 
-func credentials(c *procspanWireCredentials) process.Credentials {
+func credentials(c *procspanWireCredentials, h *procspanWireHeader) process.Credentials {
 	return process.Credentials{
 		RealUser: c.RealUser, EffectiveUser: c.EffectiveUser, SavedUser: c.SavedUser,
 		RealGroup: c.RealGroup, EffectiveGroup: c.EffectiveGroup, SavedGroup: c.SavedGroup,
+		OtherRoot: h.Flags&uint32(procspanWireFlagWIRE_OTHER_ROOT) != 0,
 	}
 }
 

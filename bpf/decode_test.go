@@ -115,7 +115,9 @@ func TestDecode(t *testing.T) {
 		ev := base
 		change(&ev)
 		if ev.Kind == process.Exec {
+			other := ev.Credentials.OtherRoot
 			ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID = someGroups, someCredentials, someNamespaces, 9
+			ev.Credentials.OtherRoot = other
 		}
 		return ev
 	}
@@ -134,6 +136,11 @@ func TestDecode(t *testing.T) {
 		{"exit out of memory", exitRecord(0x200, 9, process.Killer{}, 5), with(func(ev *process.Event) {
 			ev.Kind, ev.Status, ev.Usage = process.Exit, 9, someUsage
 			ev.OOM = process.OOM{Killed: true, Limit: 5 * uint64(os.Getpagesize())}
+		})},
+		{"exec below another root", execRecord(0x800, 1, "a", "a\x00", "", "a\x00", ""), with(func(ev *process.Event) {
+			ev.Kind = process.Exec
+			ev.Image = process.Image{Filename: "a", Executable: "/a", Args: "a\x00", ArgsCount: 1}
+			ev.Credentials.OtherRoot = true
 		})},
 		{"name", nameRecord(77, "b\x00a\x00"), with(func(ev *process.Event) {
 			ev.Kind, ev.Comm, ev.CgroupID, ev.CgroupPath = process.Named, "", 77, "/a/b"

@@ -48,7 +48,7 @@ func living(record *procspanWireSnapshot) process.Living {
 		KernelThread: has(procspanWireFlagWIRE_KTHREAD),
 		Ending:       has(procspanWireFlagWIRE_ENDING),
 		Groups:       groups(&record.Groups),
-		Credentials:  credentials(&record.Credentials),
+		Credentials:  credentials(&record.Credentials, header),
 		Namespaces:   namespaces(&record.Namespaces),
 		VPID:         record.Namespaces.Vpid,
 	}

@@ -24,14 +24,13 @@ struct {
 #define GENERATIONS_MAX 64
 
 /*
- * Looks for init_task above the current task. Where that is too far, the next call
- * looks again, and until then nothing is taken for the host's; the first is for the
- * list of the living, which the agent reads. Not static, as append_above is not: the
- * verifier takes it once, not for each call.
+ * Looks for init_task above a task. Where that is too far, the next call looks above
+ * another; the list of the living begins with the eldest. Not static, as append_above
+ * is not: the verifier takes it once, not for each call.
  */
-__noinline int find_host(void)
+__noinline int find_host(__u64 below)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = (void *)below;
 	struct nsproxy *proxy;
 
 	for (int i = 0; i < GENERATIONS_MAX && BPF_CORE_READ(task, pid); i++)
@@ -61,7 +60,6 @@ static __always_inline void fill_pid(struct wire_namespaces *ids, struct task_st
 	struct pid_namespace *ns = NULL;
 	int nr = pid->numbers[0].nr;
 
-	ids->pid = 0;
 	if (pid->level) { /* the host's has level 0 */
 		bpf_probe_read_kernel(&nr, sizeof(nr),
 				      upid + bpf_core_field_offset(struct upid, nr));
@@ -83,12 +81,18 @@ static __noinline int fill_namespaces(struct wire_namespaces *ids, struct task_s
 	struct nsproxy *proxy = task->nsproxy; /* NULL once it has let go of them */
 	struct cred *cred = task->real_cred;
 
-	if (!host.nsproxy)
-		find_host();
+	__builtin_memset(ids, 0, sizeof(*ids));
 	fill_pid(ids, task);
-	ids->user = cred ? unless(host.ids.user, cred->user_ns->ns.inum) : 0;
-	ids->cgroup = ids->ipc = ids->mnt = ids->net = ids->time = ids->uts = 0;
-	ids->pad = 0;
+	if (!host.nsproxy) {
+		__u64 number = 0; /* which a function that is not static takes */
+
+		bpf_probe_read_kernel(&number, sizeof(number), &task);
+		find_host(number);
+		if (!host.nsproxy) /* what differs from it is not known */
+			return 0;
+	}
+	if (cred)
+		ids->user = unless(host.ids.user, cred->user_ns->ns.inum);
 	if (!proxy || (__u64)proxy == host.nsproxy)
 		return 0;
 #define FILL(kind, pointer, type)                                                                  \

@@ -1,13 +1,16 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -104,6 +107,47 @@ func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, sh
 		t.Errorf("pid %d was seen %d times, want once living and one exec", pid, seen)
 	}
 	return living, execed, shown
+}
+
+// The host's namespaces are found, and those of other processes no others, by an agent
+// that has more processes above it than are looked through.
+func TestNamespacesOfTheDeep(t *testing.T) {
+	kthreadd(t)
+	const generations = "70" // GENERATIONS_MAX is 64
+	out, err := self("deep observer " + generations).CombinedOutput()
+	if want := fmt.Sprintln(true, process.Namespaces{}); err != nil || string(out) != want {
+		t.Errorf("got %q (%v), want %q", out, err, want)
+	}
+}
+
+// deepObserver says below so many processes whether a child that has a UTS namespace of
+// its own has it, and which others.
+func deepObserver(generations string) {
+	if n, _ := strconv.Atoi(generations); n > 0 {
+		cmd := self("deep observer " + strconv.Itoa(n-1))
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if cmd.Run() != nil {
+			os.Exit(4)
+		}
+		return
+	}
+	tr, err := Open(Options{RingSize: 1 << 20, OnlyDescendants: true})
+	if err == nil {
+		cmd := self("exit 0")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUTS}
+		err = errors.Join(cmd.Run(), tr.Detach())
+	}
+	for err == nil {
+		var ev process.Event
+		if err = tr.Read(time.Now(), &ev); err == nil && ev.Kind == process.Exec {
+			own := ev.Namespaces.UTS != 0
+			ev.Namespaces.UTS = 0
+			fmt.Println(own, ev.Namespaces)
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		fmt.Println(err)
+	}
 }
 
 // kthreadd returns the pid of a process with the host's namespaces.

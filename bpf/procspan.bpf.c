@@ -23,7 +23,6 @@ char LICENSE[] SEC("license") = "GPL";
 /* Set by the agent before loading; the verifier drops what they rule out. */
 const volatile __u32 args_limit = 4096;
 const volatile bool capture_cwd = true;
-const volatile bool has_group_dead = false; /* sched_process_exit passes group_dead */
 
 /*
  * For kernels whose exit tracepoint does not say group_dead; see ends_process.
@@ -270,6 +269,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	fill_groups(&record->exec.groups, task);
 	name_cgroups(&record->exec.groups, task);
 	fill_credentials(&record->exec.credentials, task);
+	if (has_other_root(task))
+		record->exec.header.flags |= WIRE_OTHER_ROOT;
 	fill_namespaces(&record->exec.namespaces, task);
 	record->exec.argc = bprm->argc;
 
@@ -422,6 +423,9 @@ int list_living(struct bpf_iter__task *ctx)
 	fill_header(&record.header, 0, task, task->real_parent);
 	fill_groups(&record.groups, task);
 	fill_credentials(&record.credentials, task);
+	learn_reader();
+	if (has_other_root(task))
+		record.header.flags |= WIRE_OTHER_ROOT;
 	fill_namespaces(&record.namespaces, task);
 	if (!(task->flags & PF_FORKNOEXEC))
 		record.header.flags |= WIRE_EXECED;

@@ -63,6 +63,7 @@ const (
 	procspanWireFlagWIRE_ENV_CUT     procspanWireFlag = 256
 	procspanWireFlagWIRE_OOM_KILLED  procspanWireFlag = 512
 	procspanWireFlagWIRE_ENDING      procspanWireFlag = 1024
+	procspanWireFlagWIRE_OTHER_ROOT  procspanWireFlag = 2048
 )
 
 type procspanWireFork struct {
@@ -193,6 +194,7 @@ const (
 	procspanVarHasGroupDead    = "has_group_dead"
 	procspanVarHost            = "host"
 	procspanVarOnlyFollowed    = "only_followed"
+	procspanVarReaderRoot      = "reader_root"
 	procspanVarUnusedExit      = "unused_exit"
 	procspanVarUnusedFlag      = "unused_flag"
 	procspanVarUnusedFork      = "unused_fork"
@@ -285,6 +287,7 @@ type procspanVariableSpecs struct {
 	HasGroupDead    *ebpf.VariableSpec `ebpf:"has_group_dead"`
 	Host            *ebpf.VariableSpec `ebpf:"host"`
 	OnlyFollowed    *ebpf.VariableSpec `ebpf:"only_followed"`
+	ReaderRoot      *ebpf.VariableSpec `ebpf:"reader_root"`
 	UnusedExit      *ebpf.VariableSpec `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.VariableSpec `ebpf:"unused_flag"`
 	UnusedFork      *ebpf.VariableSpec `ebpf:"unused_fork"`
@@ -362,6 +365,7 @@ type procspanVariables struct {
 	HasGroupDead    *ebpf.Variable `ebpf:"has_group_dead"`
 	Host            *ebpf.Variable `ebpf:"host"`
 	OnlyFollowed    *ebpf.Variable `ebpf:"only_followed"`
+	ReaderRoot      *ebpf.Variable `ebpf:"reader_root"`
 	UnusedExit      *ebpf.Variable `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.Variable `ebpf:"unused_flag"`
 	UnusedFork      *ebpf.Variable `ebpf:"unused_fork"`

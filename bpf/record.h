@@ -100,6 +100,9 @@ struct {
 	__type(value, __u8);
 } followed SEC(".maps");
 
+/* sched_process_exit passes group_dead; with it, since 6.16, it comes before exit_mm. */
+const volatile bool has_group_dead = false;
+
 struct process_id {
 	__u64 start;
 	__u32 pid;

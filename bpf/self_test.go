@@ -83,6 +83,9 @@ func be(what string) {
 			time.Sleep(10 * time.Microsecond)
 		}
 	}
+	if generations, ok := strings.CutPrefix(what, "deep observer "); ok {
+		deepObserver(generations)
+	}
 	if pid, ok := strings.CutPrefix(what, "kill "); ok {
 		pid, err := strconv.Atoi(pid)
 		if err != nil || unix.Kill(pid, unix.SIGKILL) != nil {

@@ -107,7 +107,7 @@ func openPinned(o Options, features features) (*Tracer, error) {
 	t, err := takeOver(o, features)
 	switch {
 	case err == nil:
-		return t, nil
+		return t, t.introduce()
 	case errors.Is(err, errIncompatible), errors.Is(err, fs.ErrNotExist):
 		return load(o, features)
 	}
@@ -262,6 +262,9 @@ func (t *Tracer) start(o Options) error {
 	if err := t.openRing(o); err != nil {
 		return err
 	}
+	if err := t.introduce(); err != nil {
+		return err
+	}
 	if o.OnlyDescendants {
 		if err := t.followSelf(); err != nil {
 			return err
@@ -288,6 +291,10 @@ func (t *Tracer) start(o Options) error {
 	}
 	return nil
 }
+
+// introduce has the programs see this process and the eldest ones, whose namespaces
+// and root directory they compare those of others with.
+func (t *Tracer) introduce() error { return t.eachLiving(func(*procspanWireSnapshot) {}) }
 
 // Paths says in words which of several ways this kernel made the tracer take.
 func (t *Tracer) Paths() string {

@@ -18,6 +18,18 @@
 		(u)->nivcsw += READ(p, nivcsw);                                                    \
 	} while (0)
 
+#define ADD_IO(u, task, READ)                                                                      \
+	do {                                                                                       \
+		if (bpf_core_field_exists((task)->ioac.read_bytes)) {                              \
+			(u)->read_bytes += READ(task, ioac.read_bytes);                            \
+			(u)->write_bytes += READ(task, ioac.write_bytes);                          \
+		}                                                                                  \
+		if (bpf_core_field_exists((task)->ioac.rchar)) {                                   \
+			(u)->rchar += READ(task, ioac.rchar);                                      \
+			(u)->wchar += READ(task, ioac.wchar);                                      \
+		}                                                                                  \
+	} while (0)
+
 /* A walk over the threads that are not released yet, and what they used. */
 struct thread_walk {
 	__u64 node; /* signal->thread_head or a thread's thread_node */
@@ -54,6 +66,13 @@ __noinline int add_thread(void)
 	if ((__u64)thread != walk->exiting) {
 		ADD_COUNTERS(&walk->usage, thread, BPF_CORE_READ);
 		walk->usage.runtime += BPF_CORE_READ(thread, se.sum_exec_runtime);
+		/*
+		 * It has let go of its memory right before keep_io, or has not come so
+		 * far. With group_dead that does not tell; on the way from there to
+		 * keep_io is little, and nothing is waited for.
+		 */
+		if (!has_group_dead && BPF_CORE_READ(thread, mm))
+			ADD_IO(&walk->usage, thread, BPF_CORE_READ);
 	}
 	return GO_ON;
 }
@@ -121,18 +140,6 @@ struct {
 	__type(value, struct thread_io);
 } exited_io SEC(".maps");
 
-#define ADD_IO(io, task)                                                                           \
-	do {                                                                                       \
-		if (bpf_core_field_exists((task)->ioac.read_bytes)) {                              \
-			(io)->read_bytes += (task)->ioac.read_bytes;                               \
-			(io)->write_bytes += (task)->ioac.write_bytes;                             \
-		}                                                                                  \
-		if (bpf_core_field_exists((task)->ioac.rchar)) {                                   \
-			(io)->rchar += (task)->ioac.rchar;                                         \
-			(io)->wchar += (task)->ioac.wchar;                                         \
-		}                                                                                  \
-	} while (0)
-
 /* Keeps the I/O of a thread that exits before its process ends; others may too. */
 static __always_inline void keep_io(struct task_struct *task)
 {
@@ -162,7 +169,7 @@ static __always_inline void fill_io(struct wire_usage *u, struct task_struct *ta
 	struct process_id id = {.pid = task->tgid, .start = task->group_leader->start_boottime};
 	struct thread_io *exited;
 
-	ADD_IO(u, task);
+	ADD_IO(u, task, FIELD);
 	if (signal->nr_threads == 1 && !signal->sum_sched_runtime)
 		return; /* it never had another thread */
 	exited = bpf_map_lookup_elem(&exited_io, &id);

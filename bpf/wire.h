@@ -28,6 +28,7 @@ enum wire_flag {
 	WIRE_OOM_KILLED = 0x200, /* exit: by the out-of-memory killer */
 	WIRE_ENDING =
 	    0x400, /* snapshot: no thread runs any more, but the exit may not be told yet */
+	WIRE_OTHER_ROOT = 0x800, /* exec, snapshot: its root directory is not the reader's */
 };
 
 struct wire_header {

@@ -21,7 +21,7 @@ func (e *encoder) start(l *process.Lifetime, r *Resource) {
 	// Whoever tells the pid namespace tells the credentials: without it they are
 	// not root's, but not known.
 	if l.VPID != 0 {
-		e.credentials(&l.Credentials, r)
+		e.credentials(&l.Credentials)
 	}
 	e.namespaces(&l.Namespaces)
 	e.image(&l.Image)
@@ -59,14 +59,19 @@ func (e *encoder) groups(g *process.Groups) {
 }
 
 // credentials sets who the process acts as. Where real, effective and saved are
-// the same, which they nearly always are, the effective one says it all.
-func (e *encoder) credentials(c *process.Credentials, r *Resource) {
-	e.user(semconv.ProcessUserIDKey, semconv.ProcessUserNameKey, c.EffectiveUser, r)
+// the same, which they nearly always are, the effective one says it all. Under another
+// root directory the users may have other names.
+func (e *encoder) credentials(c *process.Credentials) {
+	names := e.names
+	if c.OtherRoot {
+		names = nil
+	}
+	e.user(semconv.ProcessUserIDKey, semconv.ProcessUserNameKey, c.EffectiveUser, names)
 	if c.RealUser != c.EffectiveUser {
-		e.user(semconv.ProcessRealUserIDKey, semconv.ProcessRealUserNameKey, c.RealUser, r)
+		e.user(semconv.ProcessRealUserIDKey, semconv.ProcessRealUserNameKey, c.RealUser, names)
 	}
 	if c.SavedUser != c.EffectiveUser {
-		e.user(semconv.ProcessSavedUserIDKey, semconv.ProcessSavedUserNameKey, c.SavedUser, r)
+		e.user(semconv.ProcessSavedUserIDKey, semconv.ProcessSavedUserNameKey, c.SavedUser, names)
 	}
 	e.attributes.number(attrUserGroup, int64(c.EffectiveGroup))
 	if c.RealGroup != c.EffectiveGroup {
@@ -77,10 +82,10 @@ func (e *encoder) credentials(c *process.Credentials, r *Resource) {
 	}
 }
 
-func (e *encoder) user(id, name attribute.Key, uid uint32, r *Resource) {
+func (e *encoder) user(id, name attribute.Key, uid uint32, names Names) {
 	e.attributes.number(id, int64(uid))
-	if e.names != nil && !r.container {
-		e.attributes.text(name, e.names.User(uid))
+	if names != nil {
+		e.attributes.text(name, names.User(uid))
 	}
 }
 

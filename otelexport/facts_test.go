@@ -5,10 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/resource"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/process"
 )
@@ -116,22 +112,17 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-// The users of a container have their names there, and not here.
-func TestContainerUsers(t *testing.T) {
+// Under another root directory users have their names there, and not here.
+func TestUsersElsewhere(t *testing.T) {
 	e := testEncoder(t, fullCapture)
-	l := fullLifetime()
-	for _, tc := range []struct {
-		attrs []attribute.KeyValue
-		names bool
-	}{{nil, true}, {[]attribute.KeyValue{semconv.ContainerID("c")}, false}, {[]attribute.KeyValue{semconv.ContainerName("c")}, false}} {
-		e.loadExit(l, newResource(resource.Empty(), tc.attrs, ""))
-		wire, err := e.span(l)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := values(decodeSpan(t, wire).Attributes)
-		if _, ok := got["process.user.name"]; ok != tc.names || got["process.user.id"] == nil {
-			t.Errorf("with %v: %v", tc.attrs, got)
+	for _, elsewhere := range []bool{false, true} {
+		l := fullLifetime()
+		l.Credentials.OtherRoot = elsewhere
+		got := values(spanOf(t, e, l).Attributes)
+		for _, user := range []string{"process.user", "process.real_user", "process.saved_user"} {
+			if _, named := got[user+".name"]; named == elsewhere || got[user+".id"] == nil {
+				t.Errorf("elsewhere %t: %s.id is %v, and %[2]s.name is %v", elsewhere, user, got[user+".id"], got[user+".name"])
+			}
 		}
 	}
 }

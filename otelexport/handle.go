@@ -25,14 +25,11 @@ type Resource struct {
 	wire   []byte // the fields of ResourceSpans, and of ResourceLogs, that are not the items
 	size   int    // what it adds to a request, in bytes
 	cgroup string
-	// container says that its users are not those of the host.
-	container bool
 }
 
 // Resource returns the host's resource with attrs added; attrs win. The spans and
-// records have cgroup, where it is not "", as process.linux.cgroup; those of a
-// container have no names of users, which would be the host's. It may be called
-// by any goroutine.
+// records have cgroup, where it is not "", as process.linux.cgroup. It may be called by
+// any goroutine.
 func (e *Exporter) Resource(attrs []attribute.KeyValue, cgroup string) *Resource {
 	return newResource(e.base, attrs, cgroup)
 }
@@ -51,8 +48,5 @@ func newResource(base *resource.Resource, attrs []attribute.KeyValue, cgroup str
 	}
 	wire := appendBytes(nil, fieldResource, list.wire)
 	wire = appendBytes(wire, fieldSchemaURL, base.SchemaURL())
-	return &Resource{
-		wire: wire, size: len(wire) + partOverhead, cgroup: cgroup,
-		container: has(attrs, semconv.ContainerIDKey) || has(attrs, semconv.ContainerNameKey),
-	}
+	return &Resource{wire: wire, size: len(wire) + partOverhead, cgroup: cgroup}
 }

@@ -192,6 +192,7 @@ func (c *codec) credentials(v *Credentials) {
 	for _, n := range []*uint32{&v.RealUser, &v.EffectiveUser, &v.SavedUser, &v.RealGroup, &v.EffectiveGroup, &v.SavedGroup} {
 		number(c, n)
 	}
+	c.boolean(&v.OtherRoot)
 }
 
 func (c *codec) namespaces(v *Namespaces) {

@@ -126,6 +126,9 @@ type Cgroup struct {
 type Credentials struct {
 	RealUser, EffectiveUser, SavedUser    uint32
 	RealGroup, EffectiveGroup, SavedGroup uint32
+	// OtherRoot says that the process has another root directory than procspan:
+	// users may have other names there (fs_struct.root).
+	OtherRoot bool
 }
 
 // Namespaces has the inode numbers of a process's namespaces, as /proc/PID/ns shows

@@ -48,11 +48,11 @@ func (c *checker) credentials() {
 	}
 }
 
-// login returns the name of a user, or nil. Who is in a container has no name of
-// the host's.
+// login returns the name of a user, or nil. Who has another root directory has no name
+// of those here.
 func (c *checker) login(uid int) any {
 	found, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil || c.span.ResourceAttr("container.id") != nil {
+	if err != nil || c.p.Shown.OtherRoot {
 		return nil
 	}
 	return found.Username

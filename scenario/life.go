@@ -175,6 +175,10 @@ func (s *scene) show(pid int) *Shown {
 		*text = string(file)
 	}
 	shown.Namespaces = s.namespaces(pid)
+	var root, own unix.Stat_t
+	s.check(unix.Stat(fmt.Sprintf("/proc/%d/root/.", pid), &root), "look at the root directory")
+	s.check(unix.Stat("/", &own), "look at one's own root directory")
+	shown.OtherRoot = root.Dev != own.Dev || root.Ino != own.Ino
 	return &shown
 }
 

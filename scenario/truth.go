@@ -45,6 +45,8 @@ type Shown struct {
 	// Namespaces has the inode numbers of ns by their names, without those that are
 	// the host's.
 	Namespaces map[string]int64
+	// OtherRoot says that root was not that of the scenario.
+	OtherRoot bool
 }
 
 // Exec is one exec of a process.
