@@ -115,7 +115,7 @@ func Attributes() []Attribute {
 		{attrRealUserGroup, "int", "", start, "real group of users", differs},
 		{attrSavedUserGroup, "int", "", start, "saved group of users", differs},
 
-		{attrNamespaceCgroup, "int", "", start, "inode of the cgroup namespace, as in /proc/PID/ns", foreign},
+		{attrNamespaceCgroup, "int", "", start, "inode of the cgroup namespace at the exec, as in /proc/PID/ns", foreign},
 		{attrNamespaceIPC, "int", "", start, "of the IPC namespace", foreign},
 		{attrNamespaceMount, "int", "", start, "of the mount namespace", foreign},
 		{attrNamespaceNetwork, "int", "", start, "of the network namespace", foreign},
