@@ -35,18 +35,21 @@ func (r *Redactor) command(base, n, depth int) {
 		} else if echo.end > 0 {
 			echo = w
 		}
-		if i+1 < n && !r.words[base+i+1].first {
-			r.flag(arg, r.words[base+i+1])
-			if i > 0 {
-				r.set(r.arg(base+i-1), arg, r.words[base+i+1])
-			}
-		}
+		glued := false // arg holds its value, so it is no name: mysql -psecret
 		for _, p := range rules {
 			if p.head && i > begin && r.arg(base + i - 1)[:min(1, len(r.arg(base+i-1)))] != "-" {
 				continue
 			}
 			if i >= begin && len(arg) > 1 && (p.sub == "" || r.seen(base+begin, base+i, p.sub)) {
-				r.rule(p, w, base+i+1, base+n)
+				glued = r.rule(p, w, base+i+1, base+n) || glued
+			}
+		}
+		if i+1 < n && !r.words[base+i+1].first {
+			if !glued {
+				r.flag(arg, r.words[base+i+1])
+			}
+			if i > 0 {
+				r.set(r.arg(base+i-1), arg, r.words[base+i+1])
 			}
 		}
 		if depth < depthMax && several(arg) {
@@ -102,8 +105,9 @@ func (r *Redactor) set(previous, arg string, next word) {
 	}
 }
 
-// rule applies p's flags to the word w; next is the one after it.
-func (r *Redactor) rule(p program, w word, next, end int) {
+// rule applies p's flags to the word w; next is the one after it. It reports
+// whether w is one of them with its value.
+func (r *Redactor) rule(p program, w word, next, end int) (withValue bool) {
 	arg := r.s[w.start:w.end]
 	for flags := p.flags; flags != ""; {
 		var f string
@@ -133,8 +137,10 @@ func (r *Redactor) rule(p program, w word, next, end int) {
 				continue
 			}
 			r.part(how, start, w.end)
+			withValue = true
 		}
 	}
+	return withValue
 }
 
 // long reports whether a flag with one dash is a word, as in -port or
@@ -171,6 +177,10 @@ func (r *Redactor) part(how byte, start, end int) {
 		if strings.IndexByte(r.s[start:end], '=') <= 0 {
 			return // a file of cookies
 		}
+	}
+	if secretName(r.s[start:end]) == strong && wordy(r.s[start:end]) {
+		r.hide(start, end) // after a flag, "secret" is one
+		return
 	}
 	r.value(strong, "password", start, end)
 }
