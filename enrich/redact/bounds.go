@@ -88,7 +88,7 @@ func code(v string) bool {
 		i++
 	}
 	return i > 0 && i < len(v) && !digit(v[0]) && (v[i] == '(' || v[i] == '[') && strings.IndexByte(v[:i], '.') >= 0 ||
-		strings.HasPrefix(v, "process.env.")
+		strings.HasPrefix(v, "process.env.") || hasPrefixFold(v, "password(")
 }
 
 // prose reports whether "token: value" is a sentence or a count: a word of

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // plain are values that say yes or no, not what the secret is.
 var plain = set(`true false yes no on off none null nil undefined auto prompt ask required optional never always
@@ -90,6 +93,50 @@ func fileName(s string) bool {
 		}
 	}
 	return true
+}
+
+// given reports whether v is a secret after name, which may have something
+// else for a value: it looks random, or is user:password.
+func given(name, v string) bool {
+	return random(v) || credentials(name) && (pair(v) || basic(v))
+}
+
+// pair reports whether v is user:password, and no host:port or scheme:value.
+func pair(v string) bool {
+	user, password, ok := strings.Cut(v, ":")
+	if !ok || user == "" || !letter(user[0]) || schemes[user] || strings.ContainsAny(password, ":/") ||
+		strings.Trim(password, "0123456789") == "" || reference(v) || reference(password) {
+		return false
+	}
+	for i := range len(user) {
+		if !nameByte(user[i]) && user[i] != '@' {
+			return false
+		}
+	}
+	return true
+}
+
+// schemes are the words before a colon that are no user.
+var schemes = set("plugin type mode unix tcp http https ldap ldaps pam sha1 sha256 sha512 md5 basic bearer digest oidc oauth saml jwt")
+
+// basic reports whether v is user:password in base64, as of the header Basic.
+func basic(v string) bool {
+	var in, out [128]byte
+	if len(v) < 8 || len(v) > len(in) {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(out[:], in[:copy(in[:], v[:len(v)/4*4])]) // it may be cut
+	if err != nil {
+		return false
+	}
+	colon := false
+	for _, c := range out[:n] {
+		if c < ' ' || c > '~' {
+			return false
+		}
+		colon = colon || c == ':'
+	}
+	return colon
 }
 
 // random reports whether v looks generated: a long run of letters and digits
