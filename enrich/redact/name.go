@@ -94,6 +94,9 @@ func secretName(name string) kind {
 	if len(name) > 128 {
 		name = name[len(name)-128:]
 	}
+	if strings.HasPrefix(name, "-D") { // a compiler's
+		name = name[len("-D"):]
+	}
 	var last, before [32]byte
 	n, rest := lastWord(name, &last)
 	for range 2 {
@@ -120,7 +123,7 @@ func secretName(name string) kind {
 		if k, ok := owned[word][previous]; ok {
 			return k
 		}
-		if sized[previous] {
+		if sized[previous] || hasSuffixFold(rest, "initial-cluster-") || hasSuffixFold(rest, "initial_cluster_") {
 			return none
 		}
 		return k

@@ -216,8 +216,8 @@ func (r *Redactor) part(how byte, start, end int) {
 		}
 		start += len(name) + 1
 	case '=':
-		if strings.IndexByte(r.s[start:end], '=') <= 0 {
-			return // a file of cookies
+		if eq := strings.IndexByte(r.s[start:end], '='); eq <= 0 || end-start-eq <= 4 {
+			return // a file of cookies, or a switch
 		}
 	}
 	if secretName(r.s[start:end]) == strong && wordy(r.s[start:end]) {
@@ -293,7 +293,7 @@ func (r *Redactor) place(place string, count int, flagged bool, w word) {
 		}
 	default:
 		number := strings.Trim(place, "=?")
-		if count > 9 || number[0] != byte('0'+count) || strings.Contains(strings.TrimRight(arg, "="), "=") {
+		if count > 9 || number[0] != byte('0'+count) || strings.Contains(arg, "://") || strings.Contains(strings.TrimRight(arg, "="), "=") {
 			return
 		}
 		if place[0] == '=' && flagged || place != number && place[0] != '=' && !random(arg) {

@@ -7,15 +7,19 @@ import (
 
 // plain are values that say yes or no, not what the secret is.
 var plain = set(`true false yes no on off none null nil undefined auto prompt ask required optional never always
-	stdin disabled enabled basic simple digest bearer string password token secret public`)
+	stdin disabled enabled basic simple digest bearer string password token secret public
+	empty missing unset invalid expired`)
 
 // pointers start a value that says where the secret is.
 var pointers = []string{
-	"id=", "src=", "source=", "type=", "file:", "env:", "fd:", "stdin:", "vault:", "arn:", "op://", "sm://", "ssm:", "secret:", "secret://", "keyring:", "awskms://",
+	"id=", "src=", "source=", "type=", "file:", "env:", "fd:", "stdin:", "vault:", "arn:", "op://", "sm://", "ssm:", "secret:", "secret://", "keyring:", "refs/", "awskms://",
 	"gcpkms://", "azurekms://", "hashivault://", "ref+", "projects/", "./", "../", "~/",
 	"/bin/", "/boot/", "/data/", "/dev/", "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/proc/", "/root/", "/run/",
 	"/sbin/", "/secrets/", "/srv/", "/sys/", "/tmp/", "/usr/", "/var/", "/vault/", "/app/", "/nix/", "/lib/", "/workspace/",
 }
+
+// keyFiles are how the names of files end that secrets are read from.
+var keyFiles = []string{".json", ".pem", ".key", ".crt", ".p12", ".jks", ".txt", ".yaml", ".yml", ".conf", ".ini", ".env"}
 
 // reference reports whether v is no secret but empty, masked, a yes or no, or
 // the place where the secret is.
@@ -44,13 +48,20 @@ func reference(v string) bool {
 	case '$':
 		return variable(v)
 	case '%':
-		return strings.HasSuffix(v, "%") && upperName(v[1:len(v)-1])
+		return len(v) == 2 || strings.HasSuffix(v, "%") && upperName(v[1:len(v)-1])
 	case '{':
 		return next == '{' && strings.HasSuffix(v, "}}") || strings.HasSuffix(v, "}") && upperName(v[1:len(v)-1])
 	case '<':
 		return strings.HasSuffix(v, ">") && !strings.ContainsAny(v[1:len(v)-1], "<>")
 	case '@':
 		return fileName(v[1:])
+	}
+	if v[0] == '/' && fileName(v) {
+		for _, x := range keyFiles {
+			if strings.HasSuffix(v, x) {
+				return true
+			}
+		}
 	}
 	for _, p := range pointers {
 		if strings.HasPrefix(v, p) {
