@@ -178,11 +178,12 @@ func asksFor(flag string) bool {
 	return end < len(flag) && has(asked, flag[:end])
 }
 
-// credentials reports whether name's value may be user:password.
-func credentials(name string) bool {
+// credentials reports whether v, the value of name, is user:password.
+func credentials(name, v string) bool {
 	var last [32]byte
 	n, _ := lastWord(name, &last)
-	return strings.HasPrefix(string(last[:n]), "cred") || string(last[:n]) == "auth"
+	word := string(last[:n])
+	return strings.HasPrefix(word, "cred") && strings.Contains(v, ":") || word == "auth" && pair(v)
 }
 
 func upperName(s string) bool {

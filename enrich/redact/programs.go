@@ -99,7 +99,7 @@ var groups = []struct {
 
 	// the net
 	{"curl", []program{{flags: cURL, bundle: brief}}},
-	{"http https xh", []program{{flags: "-a:"}, {sub: "bearer", flags: "-a --auth"}, {sub: "--auth-type=bearer", flags: "-a --auth"}}},
+	{"http https xh", []program{{flags: "-a:", bundle: "vhbjfFSIcdk"}, {sub: "bearer", flags: "-a --auth"}, {sub: "--auth-type=bearer", flags: "-a --auth"}}},
 	{"ab", []program{{flags: "-A: -P:", bundle: "klqSvVw"}}}, {"lftp open", []program{{flags: "-u,"}}},
 	{"ttyd gotty", []program{{flags: "-c:"}}}, {"transmission-remote", []program{{flags: "-n:"}}},
 	{"smbclient", []program{{flags: "-U% --user%", place: "=2"}}},

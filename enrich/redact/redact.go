@@ -187,7 +187,7 @@ func (r *Redactor) value(kind kind, name string, start, end int) {
 	}
 	if strings.HasPrefix(v, "pass:") { // as openssl and apksigner want it
 		start += len("pass:")
-	} else if strings.Contains(v, ":") && credentials(name) { // user:password
+	} else if credentials(name, v) { // user:password
 		start += strings.IndexByte(v, ':') + 1
 	} else {
 		start += scheme(v)

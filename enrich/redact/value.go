@@ -109,13 +109,13 @@ func fileName(s string) bool {
 // given reports whether v is a secret after name, which may have something
 // else for a value: it looks random, or is user:password.
 func given(name, v string) bool {
-	return random(v) || credentials(name) && (pair(v) || basic(v))
+	return random(v) || credentials(name, v) || hasSuffixFold(name, "auth") && basic(v)
 }
 
 // pair reports whether v is user:password, and no host:port or scheme:value.
 func pair(v string) bool {
 	user, password, ok := strings.Cut(v, ":")
-	if !ok || user == "" || !letter(user[0]) || schemes[user] || strings.ContainsAny(password, ":/") ||
+	if !ok || user == "" || random(user) || !letter(user[0]) || schemes[user] || strings.ContainsAny(password, ":/") ||
 		strings.Trim(password, "0123456789") == "" || reference(v) || reference(password) {
 		return false
 	}
