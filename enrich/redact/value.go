@@ -109,7 +109,7 @@ func fileName(s string) bool {
 // given reports whether v is a secret after name, which may have something
 // else for a value: it looks random, or is user:password.
 func given(name, v string) bool {
-	return random(v) || credentials(name, v) || hasSuffixFold(name, "auth") && basic(v)
+	return random(v) || hasSuffixFold(name, "auth") && (pair(v) || basic(v))
 }
 
 // pair reports whether v is user:password, and no host:port or scheme:value.
