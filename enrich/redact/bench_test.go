@@ -38,6 +38,13 @@ func BenchmarkArgs(b *testing.B) {
 		{"32 KiB: token=a.b(", hostile("token=a.b(")},
 		{"32 KiB: token={", hostile("token={")},
 		{"32 KiB: \"token\":$(", hostile(`"token":$(`)},
+		{"32 KiB: <<<", hostile("passwd <<<a ")},
+		{"32 KiB: name=TOKEN,value=", hostile("name=TOKEN,value=a,")},
+		{"32 KiB: @tcp(", hostile("u:p@tcp(")},
+		{"32 KiB: password(", hostile(" password('")},
+		{"32 KiB: by '", hostile("identified by '")},
+		{"32 KiB: vault put", list("vault kv put ") + hostile("a=b\x00")},
+		{"32 KiB: --from-literal", list("kubectl create secret ") + hostile("--from-literal\x00a=b\x00")},
 		{"32 KiB: spaces", "token" + hostile(" ") + "="},
 		{"32 KiB: backslashes", "token" + hostile(`\`) + "="},
 	} {

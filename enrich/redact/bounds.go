@@ -88,7 +88,16 @@ func code(v string) bool {
 		i++
 	}
 	return i > 0 && i < len(v) && !digit(v[0]) && (v[i] == '(' || v[i] == '[') && strings.IndexByte(v[:i], '.') >= 0 ||
-		strings.HasPrefix(v, "process.env.")
+		strings.HasPrefix(v, "process.env.") || parameter(v) || hasPrefixFold(v, "password(")
+}
+
+// parameter reports whether v is a statement's :name.
+func parameter(v string) bool {
+	i := 1
+	for i < len(v) && (letter(v[i]) || v[i] == '_') {
+		i++
+	}
+	return i > 1 && v[0] == ':' && (i == len(v) || stop(v[i]))
 }
 
 // prose reports whether "token: value" is a sentence or a count: a word of

@@ -36,6 +36,8 @@ func FuzzArgs(f *testing.F) {
 // FuzzVariable holds the same for a variable.
 func FuzzVariable(f *testing.F) {
 	f.Add("TOKEN", "x")
+	f.Add("AUTH", ":x1")
+	f.Add("AUTH", "u:x1")
 	f.Add("DATABASE_URL", "postgres://u:p@h/db")
 	r := must(f, Options{})
 	f.Fuzz(func(t *testing.T, name, value string) {

@@ -24,6 +24,7 @@ var lastWords = map[string]kind{
 	"requirepass": strong, "masterauth": strong, "authorization": strong,
 	"auth": weak, "sig": weak, "signature": weak, "appid": weak, "sid": weak, "login": weak,
 	"session": weak, "sessionid": weak, "phpsessid": weak, "jsessionid": weak, "cookie": weak, "cookies": weak,
+	"id": none, "team": none, // but see owned
 }
 
 // endings make a secret's name of a word written without a separator.
@@ -43,6 +44,11 @@ var (
 	sized = set(`eos bos pad unk sep cls mask next starting start page continuation pagination stop per
 		context max min num n first second two one single multi render existing pull end resume sync
 		special image-pull`)
+	// owned are the words whose kind is another after the word given.
+	owned = map[string]map[string]kind{
+		"id":   {"secret": weak}, // AppRole's is one, the name of one in a store is not random
+		"auth": {"rediscli": strong}, "team": {"honeycomb": strong},
+	}
 	// asked are the first words of a flag that takes no secret.
 	asked = set(`no not ask skip without use show require required disable disabled enable enabled allow has
 		reset generate print prompt hide mask with get change invalid empty verify force check need`)
@@ -88,6 +94,9 @@ func secretName(name string) kind {
 	if len(name) > 128 {
 		name = name[len(name)-128:]
 	}
+	if strings.HasPrefix(name, "-D") { // a compiler's
+		name = name[len("-D"):]
+	}
 	var last, before [32]byte
 	n, rest := lastWord(name, &last)
 	for range 2 {
@@ -110,17 +119,20 @@ func secretName(name string) kind {
 		}
 		return weak
 	}
-	if word == "id" && previous == "secret" { // AppRole's is one, the name of one in a store is not random
-		return weak
-	}
 	if k, ok := lastWords[word]; ok {
-		if sized[previous] {
+		if k, ok := owned[word][previous]; ok {
+			return k
+		}
+		if sized[previous] || hasSuffixFold(rest, "initial-cluster-") || hasSuffixFold(rest, "initial_cluster_") {
 			return none
 		}
 		return k
 	}
 	if notPass[word] {
 		return none
+	}
+	if word == "net" && strings.Contains(name, ".account.key.") { // of a host
+		return strong
 	}
 	for _, e := range endings {
 		if strings.HasSuffix(word, e) && len(word)-len(e) <= 16 {
@@ -166,11 +178,12 @@ func asksFor(flag string) bool {
 	return end < len(flag) && has(asked, flag[:end])
 }
 
-// credentials reports whether name's value is user:password.
-func credentials(name string) bool {
+// credentials reports whether v, the value of name, is user:password.
+func credentials(name, v string) bool {
 	var last [32]byte
 	n, _ := lastWord(name, &last)
-	return strings.HasPrefix(string(last[:n]), "cred")
+	word := string(last[:n])
+	return strings.HasPrefix(word, "cred") && strings.Contains(v, ":") || word == "auth" && pair(v)
 }
 
 func upperName(s string) bool {

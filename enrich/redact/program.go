@@ -5,12 +5,15 @@ import "strings"
 // depthMax bounds scripts within scripts.
 const depthMax = 3
 
+// hereMax bounds how many words before a <<< are looked at.
+const hereMax = 16
+
 // command looks at the n words from words[base] on: at flags whose value is
 // the next word, at what their programs are given, and into words that are
 // scripts.
 func (r *Redactor) command(base, n, depth int) {
 	var rules []program    // of the program at hand
-	var begin int          // its first argument
+	var begin, head int    // its first argument; the first word of the command
 	var echo, written word // the last word of the echo at hand, and of one whose output is read
 	for i := range n {
 		w := r.words[base+i]
@@ -19,9 +22,14 @@ func (r *Redactor) command(base, n, depth int) {
 			if written = (word{}); w.piped {
 				written = echo
 			}
-			rules, echo = nil, word{}
+			rules, echo, head = nil, word{}, i
 		}
-		r.reads(written, arg)
+		if written.end > 0 {
+			r.reads(base+i, written)
+		}
+		for j := base + max(head, i-hereMax); w.here && j < base+i; j++ {
+			r.reads(j, w)
+		}
 		if rules == nil || rules[0].wraps {
 			program := arg[strings.LastIndexByte(arg, '/')+1:]
 			r.refers = r.refers || references[program]
@@ -35,18 +43,21 @@ func (r *Redactor) command(base, n, depth int) {
 		} else if echo.end > 0 {
 			echo = w
 		}
-		if i+1 < n && !r.words[base+i+1].first {
-			r.flag(arg, r.words[base+i+1])
-			if i > 0 {
-				r.set(r.arg(base+i-1), arg, r.words[base+i+1])
-			}
-		}
+		glued := false // arg holds its value, so it is no name: mysql -psecret
 		for _, p := range rules {
 			if p.head && i > begin && r.arg(base + i - 1)[:min(1, len(r.arg(base+i-1)))] != "-" {
 				continue
 			}
-			if i >= begin && len(arg) > 1 && (p.sub == "" || r.seen(base+begin, base+i, p.sub)) {
-				r.rule(p, w, base+i+1, base+n)
+			if i >= begin && len(arg) > 1 && p.flags != "" && (p.flags[0] == '-') == (arg[0] == '-') && (p.sub == "" || r.seen(base+begin, base+i, p.sub)) {
+				glued = r.rule(p, w, base+i+1, base+n) || glued
+			}
+		}
+		if i+1 < n && !r.words[base+i+1].first {
+			if !glued {
+				r.flag(arg, r.words[base+i+1])
+			}
+			if i > 0 {
+				r.set(r.arg(base+i-1), arg, r.words[base+i+1])
 			}
 		}
 		if depth < depthMax && several(arg) {
@@ -72,7 +83,7 @@ func (r *Redactor) arg(i int) string { return r.s[r.words[i].start:r.words[i].en
 // seen reports whether sub is one of the first words from words[from] on.
 func (r *Redactor) seen(from, to int, sub string) bool {
 	for i := from; i < min(to, from+8); i++ {
-		if r.arg(i) == sub {
+		if strings.EqualFold(r.arg(i), sub) {
 			return true
 		}
 	}
@@ -96,14 +107,22 @@ func (r *Redactor) flag(arg string, next word) {
 // set redacts the value of a name that is no flag: set NAME value, --arg NAME
 // value.
 func (r *Redactor) set(previous, arg string, next word) {
-	if (previous == "set" || previous == "config" || previous == "--arg" || previous == "--build-arg") && r.s[next.start:next.end] != "" && r.s[next.start] != '-' &&
-		!strings.Contains(arg, "=") && secretName(arg) == strong && !asksFor(arg) && !strings.HasPrefix(arg, "set-") {
+	switch previous {
+	case "set", "config", "--arg", "--build-arg":
+	default:
+		return
+	}
+	if arg == "" || arg[0] == '-' || r.s[next.start:next.end] == "" || r.s[next.start] == '-' {
+		return
+	}
+	if !strings.Contains(arg, "=") && secretName(arg) == strong && !asksFor(arg) && !strings.HasPrefix(arg, "set-") {
 		r.value(strong, arg, next.start, next.end)
 	}
 }
 
-// rule applies p's flags to the word w; next is the one after it.
-func (r *Redactor) rule(p program, w word, next, end int) {
+// rule applies p's flags to the word w; next is the one after it. It reports
+// whether w is one of them with its value.
+func (r *Redactor) rule(p program, w word, next, end int) (withValue bool) {
 	arg := r.s[w.start:w.end]
 	for flags := p.flags; flags != ""; {
 		var f string
@@ -118,23 +137,49 @@ func (r *Redactor) rule(p program, w word, next, end int) {
 			}
 			continue
 		}
-		glued := strings.HasPrefix(f, "-") && !strings.HasPrefix(f, "--") && len(f) <= 3
+		start := r.valueAt(arg, f, p.bundle)
 		switch {
-		case arg == f || glued && how == ':' && len(f) == 2 && bundle(arg, f[1]):
-			if how != '+' && next < end && !r.words[next].first && r.arg(next) != "" && r.arg(next)[0] != '-' {
-				r.part(how, r.words[next].start, r.words[next].end)
-			}
-		case strings.HasPrefix(arg, f) && (glued && how != '_' || !glued && strings.HasPrefix(arg[len(f):], "=")):
-			start := w.start + len(f)
-			if r.s[start] == '=' {
-				start++
-			}
-			if long(arg) {
+		case start == 0:
+		case start == len(arg):
+			if how == '+' {
 				continue
 			}
-			r.part(how, start, w.end)
+			for ; next < end && !r.words[next].first && r.arg(next) != "" && r.arg(next)[0] != '-'; next++ {
+				r.part(how, r.words[next].start, r.words[next].end)
+				if how != '~' {
+					break
+				}
+			}
+		case (how != '_' || arg[start] == '=') && !long(arg):
+			if arg[start] == '=' {
+				start++
+			}
+			r.part(how, w.start+start, w.end)
+			withValue = true
 		}
 	}
+	return withValue
+}
+
+// valueAt returns where in arg the value of flag starts: at its end if it is the
+// next word. It returns 0 if arg is another flag.
+func (r *Redactor) valueAt(arg, flag, bundle string) int {
+	if len(flag) == 2 && flag[0] == '-' {
+		for i := 1; i < min(len(arg), 8) && arg[0] == '-'; i++ {
+			if arg[i] == flag[1] {
+				return i + 1
+			}
+			if strings.IndexByte(bundle, arg[i]) < 0 {
+				break
+			}
+		}
+		return 0
+	}
+	n := len(flag)
+	if strings.HasPrefix(arg, flag) && (n == len(arg) || arg[n] == '=' || n == 3 && flag[0] == '-' && flag[1] != '-') {
+		return n
+	}
+	return 0
 }
 
 // long reports whether a flag with one dash is a word, as in -port or
@@ -147,15 +192,6 @@ func long(arg string) bool {
 	return false
 }
 
-// bundle reports whether arg is several flags of one letter each, of which
-// letter is the last.
-func bundle(arg string, letter byte) bool {
-	if len(arg) < 3 || len(arg) > 8 || arg[0] != '-' || arg[len(arg)-1] != letter {
-		return false
-	}
-	return strings.Trim(arg[1:len(arg)-1], "sSkLfivgjNORIn#0123") == ""
-}
-
 // part redacts the secret of a program's flag: all of s[start:end], or what
 // follows the separator.
 func (r *Redactor) part(how byte, start, end int) {
@@ -163,14 +199,30 @@ func (r *Redactor) part(how byte, start, end int) {
 	switch how {
 	case ':', '%', ',':
 		at := strings.IndexByte(r.s[start:end], how)
-		if at < 0 {
+		switch {
+		case at < 0 && (how != ':' || end < len(r.s) || !random(r.s[start:end])):
+			return
+		case at < 0: // cut before its colon
+		case start+at+1 == end && random(r.s[start:start+at]): // a key, and no password
+			end--
+		default:
+			start += at + 1
+		}
+	case '~':
+		name, _, ok := strings.Cut(r.s[start:end], "=")
+		var last [32]byte
+		if n, _ := lastWord(name, &last); !ok || addresses[string(last[:n])] {
 			return
 		}
-		start += at + 1
+		start += len(name) + 1
 	case '=':
-		if strings.IndexByte(r.s[start:end], '=') <= 0 {
-			return // a file of cookies
+		if eq := strings.IndexByte(r.s[start:end], '='); eq <= 0 || end-start-eq <= 4 {
+			return // a file of cookies, or a switch
 		}
+	}
+	if secretName(r.s[start:end]) == strong && wordy(r.s[start:end]) {
+		r.hide(start, end) // after a flag, "secret" is one
+		return
 	}
 	r.value(strong, "password", start, end)
 }
@@ -182,54 +234,84 @@ func (r *Redactor) places(from, to int, rules []program) {
 		if p.place == "" {
 			continue
 		}
-		count, last, seen, lettered := 0, -1, p.sub == "", p.letter == 0
+		count, last, seen, flagged, lettered := 0, -1, p.sub == "", false, p.letter == 0
 		for i := from; i < to && !r.words[i].first; i++ {
 			arg := r.arg(i)
 			if !seen {
-				seen = arg == p.sub || p.sub == "authtoken" && strings.HasSuffix(arg, "authtoken")
+				seen = strings.EqualFold(arg, p.sub) || p.sub == "authtoken" && strings.HasSuffix(arg, "authtoken")
 				continue
 			}
 			if arg == "" || arg[0] == '-' {
+				flagged = true
 				lettered = lettered || !strings.HasPrefix(arg, "--") && strings.IndexByte(arg, p.letter) > 0
+				continue
+			}
+			if p.place != "last" && r.valueOfFlag(i, from) {
 				continue
 			}
 			count++
 			last = i
-			w := r.words[i]
-			switch {
-			case p.place == "slash" && arg[0] != '/' && arg[0] != '@':
-				r.slash(w.start, w.end)
-			case p.place == "colon":
-				if at := strings.IndexByte(arg, ':'); at > 0 && !strings.HasPrefix(arg[at:], "://") {
-					r.value(strong, "password", w.start+at+1, w.end)
-				}
-			case count < 10 && p.place == string(rune('0'+count)) && strings.IndexByte(arg, '=') < 0:
-				r.value(strong, "password", w.start, w.end)
-			}
+			r.place(p.place, count, flagged, r.words[i])
 		}
 		if p.place == "last" && last >= 0 && lettered && count > 0 && (p.letter == 0 || count >= 2) && !r.valueOfFlag(last, from) {
-			r.value(strong, "password", r.words[last].start, r.words[last].end)
+			r.part(0, r.words[last].start, r.words[last].end)
 		}
+	}
+}
+
+// place redacts the secret of w, the positional argument of this number, if
+// it stands in the place.
+func (r *Redactor) place(place string, count int, flagged bool, w word) {
+	arg := r.s[w.start:w.end]
+	switch place {
+	case "last":
+	case "slash":
+		if arg[0] != '/' && arg[0] != '@' {
+			r.slash(w.start, w.end)
+		}
+	case "colon":
+		if at := strings.IndexByte(arg, ':'); at > 0 && !strings.HasPrefix(arg[at:], "://") {
+			r.part(':', w.start, w.end)
+		}
+	case "at":
+		if at := strings.LastIndexByte(arg, '@'); at > 0 {
+			r.part(':', w.start, w.start+at)
+		}
+	case "~":
+		r.part('~', w.start, w.end)
+	case ">":
+		if arg[0] == '>' {
+			r.part(0, w.start+1, w.end)
+		}
+	case "p=":
+		for at := 0; at < len(arg); at++ {
+			if strings.HasPrefix(arg[at:], "p=") && (at == 0 || arg[at-1] == ',') {
+				from := w.start + at + len("p=")
+				r.part(0, from, valueEnd(r.s, from, w.end))
+				return
+			}
+		}
+	default:
+		number := strings.Trim(place, "=?")
+		if count > 9 || number[0] != byte('0'+count) || strings.Contains(arg, "://") || strings.Contains(strings.TrimRight(arg, "="), "=") {
+			return
+		}
+		if place[0] == '=' && flagged || place != number && place[0] != '=' && !random(arg) {
+			return
+		}
+		r.part(0, w.start, w.end)
 	}
 }
 
 // valueOfFlag reports whether words[i] belongs to the flag before it, as the
 // method of mkpasswd -m does.
-func (r *Redactor) valueOfFlag(i, from int) bool {
-	return i > from && (r.arg(i-1) == "-m" || r.arg(i-1) == "-in" || r.arg(i-1) == "-salt")
-}
+func (r *Redactor) valueOfFlag(i, from int) bool { return i > from && valued[r.arg(i-1)] }
 
-// reads redacts what an echo has written to a program that reads a secret.
-func (r *Redactor) reads(written word, arg string) {
-	if written.end == 0 {
-		return
-	}
-	switch arg {
-	case "--password-stdin", "--passphrase-fd", "--with-token", "--stdin", "-S", "--pass-stdin", "--key-file=-":
-		r.value(strong, "password", written.start, written.end)
-	case "chpasswd":
-		if at := strings.IndexByte(r.s[written.start:written.end], ':'); at >= 0 {
-			r.value(strong, "password", written.start+at+1, written.end)
-		}
+// reads redacts what the program or the flag words[i] reads, if that is a
+// secret.
+func (r *Redactor) reads(i int, read word) {
+	arg := r.arg(i)
+	if how, ok := readers[arg]; ok && (arg[0] == '-' && arg != "-S" || r.words[i].first || r.arg(i-1) == "sudo") {
+		r.part(how, read.start, read.end)
 	}
 }

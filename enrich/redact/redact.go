@@ -107,7 +107,7 @@ func (r *Redactor) Variable(name, value string) string {
 	switch k := secretName(name); {
 	case value == "" || r.allowed(name):
 		return value
-	case k == strong && !reference(value) && !directory(name, value) && !r.allowed(value), k == weak && random(value) && !r.allowed(value):
+	case k == strong && !reference(value) && !directory(name, value) && !r.allowed(value), k == weak && given(name, value) && !r.allowed(value):
 		return redacted
 	}
 	return r.settle(value, func() {
@@ -182,12 +182,12 @@ func (r *Redactor) whole(start, end int) bool {
 func (r *Redactor) value(kind kind, name string, start, end int) {
 	start, end = unquote(r.s, start, end)
 	v := r.s[start:end]
-	if kind == none || kind == weak && !random(v) || reference(v) || directory(name, v) || r.allowed(v) || r.allowed(strings.TrimLeft(name, "-")) {
+	if kind == none || kind == weak && !given(name, v) || reference(v) || directory(name, v) || r.allowed(v) || r.allowed(strings.TrimLeft(name, "-")) {
 		return
 	}
 	if strings.HasPrefix(v, "pass:") { // as openssl and apksigner want it
 		start += len("pass:")
-	} else if strings.Contains(v, ":") && credentials(name) { // user:password
+	} else if credentials(name, v) { // user:password
 		start += strings.IndexByte(v, ':') + 1
 	} else {
 		start += scheme(v)

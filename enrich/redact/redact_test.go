@@ -127,10 +127,27 @@ func TestPrograms(t *testing.T) {
 			if !triggers.any(name + "\x00" + p.sub + "\x00" + strings.ReplaceAll(p.flags, " ", "\x00")) {
 				t.Errorf("%s %s: no trigger", name, p.sub)
 			}
+			for _, f := range strings.Fields(p.flags) {
+				if (f[0] == '-') != (p.flags[0] == '-') {
+					t.Errorf("%s %s: flags with and without a dash", name, p.flags)
+				}
+			}
 		}
 	}
-	for name := range lastWords {
-		if !triggers.any("--" + name + "\x00") {
+	for name, kind := range lastWords {
+		if kind != none && !triggers.any("--"+name+"\x00") {
+			t.Errorf("%s: no trigger", name)
+		}
+	}
+	for name, owners := range owned {
+		for owner := range owners {
+			if !triggers.any("--" + owner + "-" + name + "\x00") {
+				t.Errorf("%s-%s: no trigger", owner, name)
+			}
+		}
+	}
+	for name := range readers {
+		if name[0] != '-' && !triggers.any(name+"\x00") {
 			t.Errorf("%s: no trigger", name)
 		}
 	}

@@ -32,7 +32,7 @@ var shapes = []shape{
 	{prefix: "glcbt-", min: 16, set: url64}, {prefix: "glsoat-", min: 16, set: url64},
 	{prefix: "glagent-", min: 16, set: url64}, {prefix: "gloas-", min: 16, set: url64},
 	{prefix: "GR1348941", min: 16, set: url64}, {prefix: "ATBB", min: 28, set: word62},
-	{prefix: "ATATT3", min: 60, set: base64s}, {prefix: "ATCTT3", min: 60, set: base64s},
+	{prefix: "ATATT3", min: 24, set: base64s}, {prefix: "ATCTT3", min: 60, set: base64s},
 	{prefix: "xoxa-", min: 10, set: url64}, {prefix: "xoxb-", min: 10, set: url64},
 	{prefix: "xoxe-", min: 10, set: url64}, {prefix: "xoxe.xox", min: 10, set: url64},
 	{prefix: "xoxo-", min: 10, set: url64}, {prefix: "xoxp-", min: 10, set: url64},
@@ -68,6 +68,7 @@ var shapes = []shape{
 	{prefix: "sq0atp-", min: 22, set: url64}, {prefix: "sq0csp-", min: 40, set: url64}, {prefix: "ops_eyJ", min: 100, set: base64s},
 	{prefix: "fo1_", min: 43, set: url64}, {prefix: "fm2_", min: 100, set: base64s}, {prefix: "FlyV1 ", min: 60, set: base64s},
 	{prefix: "dt0c01.", min: 80, set: dotted}, {prefix: "sha256~", min: 40, set: url64}, {prefix: "rdme_", min: 60, set: word62},
+	{prefix: "figd_", min: 36, set: url64}, {prefix: "nvapi-", min: 40, set: url64}, {prefix: "CFPAT-", min: 36, set: url64},
 	{prefix: "eyJ", min: 40, set: dotted, dots: 2},
 }
 

@@ -3,10 +3,11 @@ package redact
 import "strings"
 
 // word is one argument, or one word of a script. first: a command starts here;
-// piped: it reads what the command before it writes.
+// piped: it reads what the command before it writes; here: it is what <<<
+// gives the command to read.
 type word struct {
-	start, end   int
-	first, piped bool
+	start, end         int
+	first, piped, here bool
 }
 
 // opens are the words of a shell after which a command starts.
@@ -16,12 +17,15 @@ var opens = set("then do else elif if while until time exec ! { export")
 // quotes around them, and returns how many they are.
 func (r *Redactor) split(start, end int) int {
 	s, n := r.s, 0
-	first, piped := true, false
+	first, piped, less := true, false, 0 // less: how many < stand before
 	for i := start; i < end; {
 		switch c := s[i]; c {
 		case ' ', '\t', '\r', '<', '>':
 			if strings.HasPrefix(s[i:end], redacted) {
 				break
+			}
+			if c == '<' {
+				less++
 			}
 			i++
 			continue
@@ -36,10 +40,10 @@ func (r *Redactor) split(start, end int) int {
 		}
 		from := i
 		i = wordEnd(s, i, end)
-		w := word{start: from, end: i, first: first, piped: piped}
+		w := word{start: from, end: i, first: first, piped: piped, here: less == 3}
 		w.start, w.end = unquote(s, from, i)
 		r.words = append(r.words, w)
-		n++
+		n, less = n+1, 0
 		first = w.end-w.start < 8 && opens[s[w.start:w.end]]
 		piped = piped && first
 	}

@@ -26,6 +26,8 @@ func (r *Redactor) text(start, end int) {
 			next = r.bearer(i, start, end)
 		case c == '>':
 			next = r.element(i, start, end)
+		case c == '@' && (strings.HasPrefix(s[i:end], "@tcp(") || strings.HasPrefix(s[i:end], "@unix(")):
+			r.dsn(i, start)
 		case c == '.' && strings.HasPrefix(s[i:end], ".atlasv1."):
 			next = r.terraform(i, end)
 		}
@@ -62,6 +64,9 @@ func (r *Redactor) assignment(i, start, end int) int {
 	n := s[from:to]
 	kind := secretName(n)
 	header := s[i] == ':' && header(n)
+	if kind == none && hasSuffixFold(n, "value") {
+		kind = sibling(s, start, from)
+	}
 	if kind == none && !header {
 		return 0
 	}
@@ -90,7 +95,7 @@ func (r *Redactor) assignment(i, start, end int) int {
 		end = min(end, v+weakMax)
 	}
 	if header && (quote == 0 || s[to] != quote) {
-		return r.header(n, kind, v, end, quote)
+		return r.header(n, kind, v, end, quote, from == start || strings.HasSuffix(s[start:from], "--header="))
 	}
 	if open, width := quoteAt(s, v, end); open != 0 {
 		to := closing(s, v+width, end, open, width)
@@ -105,7 +110,7 @@ func (r *Redactor) assignment(i, start, end int) int {
 		to = valueEnd(s, v+scheme(s[v:end]), end)
 	}
 	value := s[v:to]
-	if kind == weak && !random(value) {
+	if kind == weak && !given(n, value) {
 		r.weakUntil = to
 		return 0
 	}
@@ -114,6 +119,41 @@ func (r *Redactor) assignment(i, start, end int) int {
 	}
 	r.value(kind, n, v, to)
 	return to
+}
+
+// sibling says what the name makes of a value that stands before s[from] in
+// name=TOKEN,value=x, or in {"name":"TOKEN","value":"x"}.
+func sibling(s string, start, from int) kind {
+	to := from
+	back := func(bytes string) {
+		for to > start && from-to < 64 && strings.IndexByte(bytes, s[to-1]) >= 0 {
+			to--
+		}
+	}
+	back("0123456789[]\"'\\ ")                          // "value": env[0].value
+	for to > start && from-to < 64 && letter(s[to-1]) { // env
+		to--
+	}
+	back("\"'\\ ")
+	if to == start || s[to-1] != ',' {
+		return none
+	}
+	to--
+	back("\"'\\ ")
+	end := to
+	for to > start && end-to < 64 && nameByte(s[to-1]) {
+		to--
+	}
+	secret := s[to:end]
+	back("\"'\\ ")
+	if to == start || s[to-1] != '=' && s[to-1] != ':' {
+		return none
+	}
+	at, end, _, _ := name(s, start, to-1)
+	if label := s[at:end]; (hasSuffixFold(label, "name") || hasSuffixFold(label, "key")) && secretName(secret) == strong {
+		return strong
+	}
+	return none
 }
 
 // weakMax bounds how far the end of a value is looked for that may be none.
@@ -166,11 +206,16 @@ func containsFold(s, part string) bool {
 	return false
 }
 
-// header redacts a header's value, which ends where its quote or line does.
-func (r *Redactor) header(n string, kind kind, v, end int, quote byte) int {
+// header redacts a header's value, which ends where its quote or line does,
+// or, where all of an argument is the header, where that does.
+func (r *Redactor) header(n string, kind kind, v, end int, quote byte, all bool) int {
 	to := end
 	if quote != 0 {
 		to = closing(r.s, v, end, quote, 1)
+	} else if line := strings.IndexAny(r.s[v:end], "\n\r"); all {
+		if line >= 0 {
+			to = v + line
+		}
 	} else if line := strings.IndexAny(r.s[v:end], "\"'\n\r"); line >= 0 {
 		to = v + line
 	}
@@ -182,23 +227,48 @@ func (r *Redactor) header(n string, kind kind, v, end int, quote byte) int {
 // SQL has it.
 func (r *Redactor) quoted(i, start, end int) int {
 	s := r.s[start:i]
-	if !strings.HasSuffix(s, " ") {
+	switch {
+	case strings.HasSuffix(s, " "):
+		s = s[:len(s)-1]
+	case strings.HasSuffix(s, "("):
+		if s = s[:len(s)-1]; !hasSuffixFold(s, " password") && !hasSuffixFold(s, "=password") {
+			return 0
+		}
+	default:
 		return 0
 	}
-	s = s[:len(s)-1]
+	if s == "" || !letter(s[len(s)-1]) && s[len(s)-1] != '=' {
+		return 0
+	}
 	if hasSuffixFold(s, "send") { // expect types it
 		if to := closing(r.s, i+1, end, r.s[i], 1); strings.HasSuffix(r.s[i+1:to], `\r`) {
 			r.value(strong, "password", i+1, to-2)
 			return to
 		}
 	}
-	set := strings.HasSuffix(s, "=") && containsFold(s[max(0, len(s)-64):], "set password for")
-	if !set && !hasSuffixFold(s, " password") && !hasSuffixFold(s, "identified by") {
+	if !asks(s) {
 		return 0
 	}
 	to := closing(r.s, i+1, end, r.s[i], 1)
 	r.value(strong, "password", i+1, to)
 	return to
+}
+
+// asks reports whether a password's quoted string follows s in SQL.
+func asks(s string) bool {
+	if hasSuffixFold(s, "password") {
+		return hasSuffixFold(s, " password") || hasSuffixFold(s, "=password")
+	}
+	near := s[max(0, len(s)-64):]
+	if strings.HasSuffix(s, "=") {
+		return containsFold(near, "set password for")
+	}
+	for _, w := range [...]string{" by", " as", " using", " replace"} {
+		if hasSuffixFold(s, w) {
+			return containsFold(near, "identified ")
+		}
+	}
+	return false
 }
 
 // bearer redacts what follows "Bearer " outside of a header.

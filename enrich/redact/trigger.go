@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // triggers finds out, in one pass over the bytes, that a list holds nothing to
 // look at, as most do: three bytes at a time are looked up in a bit set, and
@@ -23,7 +26,7 @@ type trigger struct {
 var stems = []string{
 	"pass", "pwd", "pswd", "upw", "opw", "-pw", "_pw", "pw=", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "psk",
 	"sig", "login", "appid", "session", "sessid", "sid=", "-sid", "_sid", "bearer", "identified", "sudo -s",
-	"://", ":thin:", ":aa", ".atlasv1", "-----begin",
+	"://", "@tcp(", "@unix(", "honeycomb", ".account.key.", ":thin:", ":aa", ".atlasv1", "-----begin",
 }
 
 func newTriggers() *triggers {
@@ -40,10 +43,19 @@ func newTriggers() *triggers {
 			t.add(s.prefix+string(c), false)
 		}
 	}
+	var named []string
 	for name, rules := range programs {
-		if len(rules) == 1 && rules[0].sub == "login" {
+		if !slices.ContainsFunc(rules, func(p program) bool { return !t.any(p.sub) }) {
 			continue // a stem
 		}
+		named = append(named, name)
+	}
+	for name := range readers {
+		if name[0] != '-' {
+			named = append(named, name)
+		}
+	}
+	for _, name := range named {
 		t.add(name, true)
 	}
 	return t

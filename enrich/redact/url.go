@@ -42,7 +42,13 @@ func (r *Redactor) url(i, start, end int) int {
 	}
 	if at >= 0 {
 		if colon := strings.IndexByte(s[from:at], ':'); colon >= 0 {
-			if v := s[from+colon+1 : at]; len(v) < 2 || !reference(v) {
+			v := s[from+colon+1 : at]
+			switch {
+			case v == "" || v == "x-oauth-basic": // the user is a token
+				if random(s[from : from+colon]) {
+					r.hide(from, from+colon)
+				}
+			case len(v) < 2 || !reference(v):
 				r.hide(from+colon+1, at)
 			}
 		} else if random(s[from:at]) {
@@ -104,4 +110,13 @@ func (r *Redactor) slash(i, end int) {
 		rest = rest[:at]
 	}
 	r.value(strong, "password", i+len(user)+1, i+len(user)+1+len(rest))
+}
+
+// dsn redacts the password of user:password@tcp(host) before the @ at i.
+func (r *Redactor) dsn(i, start int) {
+	s := r.s[max(start, i-256):i]
+	s = s[strings.LastIndexAny(s, " \"'=/\n")+1:]
+	if colon := strings.IndexByte(s, ':'); colon > 0 {
+		r.value(strong, "password", i-len(s)+colon+1, i)
+	}
 }

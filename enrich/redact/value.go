@@ -1,18 +1,25 @@
 package redact
 
-import "strings"
+import (
+	"encoding/base64"
+	"strings"
+)
 
 // plain are values that say yes or no, not what the secret is.
 var plain = set(`true false yes no on off none null nil undefined auto prompt ask required optional never always
-	stdin disabled enabled basic simple digest bearer string password token secret public`)
+	stdin disabled enabled basic simple digest bearer string password token secret public
+	empty missing unset invalid expired`)
 
 // pointers start a value that says where the secret is.
 var pointers = []string{
-	"id=", "src=", "source=", "type=", "file:", "env:", "fd:", "stdin:", "vault:", "arn:", "op://", "sm://", "ssm:", "secret:", "secret://", "keyring:", "awskms://",
+	"id=", "src=", "source=", "type=", "file:", "env:", "fd:", "stdin:", "vault:", "arn:", "op://", "sm://", "ssm:", "secret:", "secret://", "keyring:", "refs/", "awskms://",
 	"gcpkms://", "azurekms://", "hashivault://", "ref+", "projects/", "./", "../", "~/",
 	"/bin/", "/boot/", "/data/", "/dev/", "/etc/", "/home/", "/media/", "/mnt/", "/opt/", "/proc/", "/root/", "/run/",
 	"/sbin/", "/secrets/", "/srv/", "/sys/", "/tmp/", "/usr/", "/var/", "/vault/", "/app/", "/nix/", "/lib/", "/workspace/",
 }
+
+// keyFiles are how the names of files end that secrets are read from.
+var keyFiles = []string{".json", ".pem", ".key", ".crt", ".p12", ".jks", ".txt", ".yaml", ".yml", ".conf", ".ini", ".env"}
 
 // reference reports whether v is no secret but empty, masked, a yes or no, or
 // the place where the secret is.
@@ -41,13 +48,20 @@ func reference(v string) bool {
 	case '$':
 		return variable(v)
 	case '%':
-		return strings.HasSuffix(v, "%") && upperName(v[1:len(v)-1])
+		return len(v) == 2 || strings.HasSuffix(v, "%") && upperName(v[1:len(v)-1])
 	case '{':
 		return next == '{' && strings.HasSuffix(v, "}}") || strings.HasSuffix(v, "}") && upperName(v[1:len(v)-1])
 	case '<':
 		return strings.HasSuffix(v, ">") && !strings.ContainsAny(v[1:len(v)-1], "<>")
 	case '@':
 		return fileName(v[1:])
+	}
+	if v[0] == '/' && fileName(v) {
+		for _, x := range keyFiles {
+			if strings.HasSuffix(v, x) {
+				return true
+			}
+		}
 	}
 	for _, p := range pointers {
 		if strings.HasPrefix(v, p) {
@@ -90,6 +104,50 @@ func fileName(s string) bool {
 		}
 	}
 	return true
+}
+
+// given reports whether v is a secret after name, which may have something
+// else for a value: it looks random, or is user:password.
+func given(name, v string) bool {
+	return random(v) || hasSuffixFold(name, "auth") && (pair(v) || basic(v))
+}
+
+// pair reports whether v is user:password, and no host:port or scheme:value.
+func pair(v string) bool {
+	user, password, ok := strings.Cut(v, ":")
+	if !ok || user == "" || random(user) || !letter(user[0]) || schemes[user] || strings.ContainsAny(password, ":/") ||
+		strings.Trim(password, "0123456789") == "" || reference(v) || reference(password) {
+		return false
+	}
+	for i := range len(user) {
+		if !nameByte(user[i]) && user[i] != '@' {
+			return false
+		}
+	}
+	return true
+}
+
+// schemes are the words before a colon that are no user.
+var schemes = set("plugin type mode unix tcp http https ldap ldaps pam sha1 sha256 sha512 md5 basic bearer digest oidc oauth saml jwt")
+
+// basic reports whether v is user:password in base64, as of the header Basic.
+func basic(v string) bool {
+	var in, out [128]byte
+	if len(v) < 8 || len(v) > len(in) {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(out[:], in[:copy(in[:], v[:len(v)/4*4])]) // it may be cut
+	if err != nil {
+		return false
+	}
+	colon := false
+	for _, c := range out[:n] {
+		if c < ' ' || c > '~' {
+			return false
+		}
+		colon = colon || c == ':'
+	}
+	return colon
 }
 
 // random reports whether v looks generated: a long run of letters and digits
