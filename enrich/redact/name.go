@@ -94,9 +94,7 @@ func secretName(name string) kind {
 	if len(name) > 128 {
 		name = name[len(name)-128:]
 	}
-	if strings.HasPrefix(name, "-D") { // a compiler's
-		name = name[len("-D"):]
-	}
+	name = strings.TrimPrefix(name, "-D") // a compiler's
 	var last, before [32]byte
 	n, rest := lastWord(name, &last)
 	for range 2 {
@@ -109,21 +107,21 @@ func secretName(name string) kind {
 		return none
 	}
 	m, _ := lastWord(rest, &before)
-	word, previous := string(last[:n]), string(before[:m])
+	word, previous := string(last[:n]), before[:m]
 	if word == "key" {
 		switch {
-		case keyOwners[previous]:
+		case keyOwners[string(previous)]:
 			return strong
-		case publicKeys[previous]:
+		case publicKeys[string(previous)]:
 			return none
 		}
 		return weak
 	}
 	if k, ok := lastWords[word]; ok {
-		if k, ok := owned[word][previous]; ok {
+		if k, ok := owned[word][string(previous)]; ok {
 			return k
 		}
-		if sized[previous] || hasSuffixFold(rest, "initial-cluster-") || hasSuffixFold(rest, "initial_cluster_") {
+		if sized[string(previous)] || hasSuffixFold(rest, "initial-cluster-") || hasSuffixFold(rest, "initial_cluster_") {
 			return none
 		}
 		return k
