@@ -107,7 +107,10 @@ func openPinned(o Options, features features) (*Tracer, error) {
 	t, err := takeOver(o, features)
 	switch {
 	case err == nil:
-		return t, t.introduce()
+		if err := t.introduce(); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+		return t, nil
 	case errors.Is(err, errIncompatible), errors.Is(err, fs.ErrNotExist):
 		return load(o, features)
 	}

@@ -132,8 +132,8 @@ type Credentials struct {
 }
 
 // Namespaces has the inode numbers of a process's namespaces, as /proc/PID/ns shows
-// them (ns_common.inum); 0 for each that is the host's: the one that the kernel
-// began with.
+// them (ns_common.inum); 0 for each that is the host's, the one that the kernel began
+// with, or is not known, as those of a process that was ending.
 type Namespaces struct {
 	Cgroup, IPC, Mount, Network, PID, Time, User, UTS uint32
 }
