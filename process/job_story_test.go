@@ -29,6 +29,18 @@ func TestJobs(t *testing.T) {
 			s.exec("c")
 			s.exit("c", "sh")
 		}, want: []string{"a in a linked to sh:sh, job", "b in a linked to sh:sh, job", "c in a linked to sh:sh, job", "sh in sh"}},
+		{name: "a pipeline whose first two exec at once, told in the other order than that of their times", policy: Policy{Job: true, LongLived: true, LongLivedAfter: 100}, tell: func(s *story) {
+			s.shell("init", "sh")
+			s.fork("sh", "a")
+			s.job("a")
+			s.fork("sh", "b")
+			s.job("a", "b")
+			second := s.k.exec(s.proc("b"), Image{Filename: "/bin/b"})
+			first := s.k.exec(s.proc("a"), Image{Filename: "/bin/a"})
+			s.hear(first)
+			s.hear(second)
+			s.exit("a", "b", "sh")
+		}, want: []string{"a in a linked to sh:sh, job", "b in a linked to sh:sh, job", "sh in sh"}},
 		{name: "a pipeline whose leader never execs", policy: everyBoundary, tell: func(s *story) {
 			s.shell("init", "sh")
 			s.fork("sh", "builtin")

@@ -162,7 +162,14 @@ func (t *Table) follow(s *span, base, groups Groups) {
 }
 
 func (s *span) longLived(now uint64, after time.Duration) bool {
-	return s.older || s.shell || now > s.start && now-s.start >= uint64(after)
+	return s.older || s.shell || older(s.start, now, after)
+}
+
+// older reports whether what began at a moment has that age at another. The other may
+// be the earlier one: of two execs at once, the one that is told first may have the
+// later time.
+func older(began, now uint64, age time.Duration) bool {
+	return now > began && now-began >= uint64(age)
 }
 
 // crossed returns the group that a process has entered since it left its
@@ -187,7 +194,7 @@ func (t *Table) groupTrace(s *span, g group) *trace {
 	up.shell = up.shell || g.kind == BoundaryJob
 	m, ok := up.groups[g]
 	goesOn := ok && t.goesOn(g, m)
-	if goesOn && !(t.policy.LongLived && s.start-m.since >= uint64(t.policy.LongLivedAfter)) {
+	if goesOn && !(t.policy.LongLived && older(m.since, s.start, t.policy.LongLivedAfter)) {
 		return m.trace
 	}
 	tr := t.newTrace(t.ids.TraceID(s.id), s, Remote{})

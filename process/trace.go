@@ -238,7 +238,7 @@ func (t *Table) named(id TraceID) *trace {
 
 func (tr *trace) full(p *Policy, now uint64) bool {
 	return p.MaxSpans > 0 && tr.spans >= p.MaxSpans ||
-		p.MaxAge > 0 && now > tr.began && now-tr.began >= uint64(p.MaxAge)
+		p.MaxAge > 0 && older(tr.began, now, p.MaxAge)
 }
 
 // leaveTrace takes out a span that has ended.
