@@ -68,19 +68,28 @@ func (t *Tracer) FollowChild() (process.Living, error) {
 	return child, t.follow(child.ID.PID)
 }
 
-// family finds this process and its youngest child. They are looked up in the
-// kernel, since in a pid namespace getpid tells another pid.
-func (t *Tracer) family() (self process.ID, child process.Living, err error) {
+var errNotListed = errors.New("find procspan itself among the living processes: it is not listed")
+
+// introduce has the programs see this process and the eldest ones, whose root
+// directory and namespaces they compare those of others with. It returns this process,
+// or zero where it is not in the list; see Living.
+func (t *Tracer) introduce() (self process.ID, err error) {
 	err = t.eachLiving(func(record *procspanWireSnapshot) {
 		if record.Header.Flags&uint32(procspanWireFlagWIRE_SELF) != 0 {
 			self = living(record).ID
 		}
 	})
-	if err != nil {
+	return self, err
+}
+
+// family finds this process and its youngest child. They are looked up in the
+// kernel, since in a pid namespace getpid tells another pid.
+func (t *Tracer) family() (self process.ID, child process.Living, err error) {
+	if self, err = t.introduce(); err != nil {
 		return self, child, err
 	}
 	if self.IsZero() {
-		return self, child, errors.New("find procspan itself among the living processes: it is not listed")
+		return self, child, errNotListed
 	}
 	err = t.eachLiving(func(record *procspanWireSnapshot) {
 		if p := living(record); p.Parent == self && !p.Ending && p.ID.Start > child.ID.Start {
@@ -98,10 +107,9 @@ func (t *Tracer) follow(pid uint32) error {
 }
 
 // followSelf makes this process the one whose descendants are traced.
-func (t *Tracer) followSelf() error {
-	self, _, err := t.family()
-	if err != nil {
-		return err
+func (t *Tracer) followSelf(self process.ID) error {
+	if self.IsZero() {
+		return errNotListed
 	}
 	return t.follow(self.PID)
 }

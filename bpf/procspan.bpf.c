@@ -54,7 +54,7 @@ extern void *bpf_rdonly_cast(void *obj, __u32 btf_id) __ksym;
 /*
  * Makes of a pointer one that is not trusted. For each pointer that is read by a
  * trusted one, the verifier looks through the names of all the kernel's types, several
- * times: most of the time to load a program. But each read by the other is checked
+ * times: near half the time to load a program. But each read by the other is checked
  * when it happens.
  */
 static __always_inline struct task_struct *untrusted(struct task_struct *task)

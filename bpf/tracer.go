@@ -107,7 +107,7 @@ func openPinned(o Options, features features) (*Tracer, error) {
 	t, err := takeOver(o, features)
 	switch {
 	case err == nil:
-		if err := t.introduce(); err != nil {
+		if _, err := t.introduce(); err != nil {
 			return nil, errors.Join(err, t.Close())
 		}
 		return t, nil
@@ -265,13 +265,12 @@ func (t *Tracer) start(o Options) error {
 	if err := t.openRing(o); err != nil {
 		return err
 	}
-	if err := t.introduce(); err != nil {
-		return err
+	self, err := t.introduce()
+	if err == nil && o.OnlyDescendants {
+		err = t.followSelf(self)
 	}
-	if o.OnlyDescendants {
-		if err := t.followSelf(); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if o.Pin != "" {
 		replaced, err := removePinned(o.Pin)
@@ -294,10 +293,6 @@ func (t *Tracer) start(o Options) error {
 	}
 	return nil
 }
-
-// introduce has the programs see this process and the eldest ones, whose namespaces
-// and root directory they compare those of others with.
-func (t *Tracer) introduce() error { return t.eachLiving(func(*procspanWireSnapshot) {}) }
 
 // Paths says in words which of several ways this kernel made the tracer take.
 func (t *Tracer) Paths() string {
