@@ -14,7 +14,7 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// forgetLast has each CPU forget the cgroups it saw last, as others seen since do.
+// forgetLast clears the last cgroups of each CPU, as other cgroups would.
 func forgetLast(t *testing.T, tr *Tracer) {
 	t.Helper()
 	cpus, err := ebpf.PossibleCPU()
@@ -23,21 +23,25 @@ func forgetLast(t *testing.T, tr *Tracer) {
 	}
 	none := make([][]byte, cpus)
 	for i := range none {
-		none[i] = make([]byte, tr.objects.Naming.ValueSize())
+		none[i] = make([]byte, tr.objects.CgroupStates.ValueSize())
 	}
-	if err := tr.objects.Naming.Put(uint32(0), none); err != nil {
-		t.Fatal(err)
+	for program := range tr.objects.CgroupStates.MaxEntries() {
+		if err := tr.objects.CgroupStates.Put(program, none); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// The path of a cgroup comes before what happens in it, once, and is right
-// although the cgroup is gone when it is read.
+// The path of a cgroup precedes its events, comes once, and is right even if the
+// cgroup is gone when it is read.
 func TestCgroupPaths(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true, CgroupPaths: true})
+	paths := map[uint64][]string{}
 	for version := 1; version <= 2; version++ {
 		for _, depth := range []int{1, 5, 31, 40} {
 			t.Run(fmt.Sprintf("version %d, %d deep", version, depth), func(t *testing.T) {
 				root := needCgroups(t, version)
-				tr := tracer(t, Options{OnlyDescendants: true, CgroupPaths: true})
+				tooLong := lost(t, tr, "cgroup path: too long")
 				dir := makeCgroup(t, root)
 				for range depth - 1 {
 					dir = filepath.Join(dir, "deeper.slice")
@@ -49,8 +53,8 @@ func TestCgroupPaths(t *testing.T) {
 				want := 1
 				if depth == 5 {
 					want = 2
-					// As when the kernel side has forgotten it among many others.
-					if err := tr.objects.Named.Delete(id); err != nil {
+					// As if the map had evicted it.
+					if err := tr.objects.CgroupsSent.Delete(id); err != nil {
 						t.Error(err)
 					}
 					forgetLast(t, tr)
@@ -61,14 +65,10 @@ func TestCgroupPaths(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if err := tr.Detach(); err != nil {
-					t.Fatal(err)
-				}
-				paths := map[uint64][]string{}
 				inside := 0
 				for _, ev := range rest(t, tr) {
 					switch ev.Kind {
-					case process.Named:
+					case process.CgroupPath:
 						paths[ev.CgroupID] = append(paths[ev.CgroupID], ev.CgroupPath)
 					case process.Fork, process.Exec:
 						if ev.Groups.Cgroup.V1 == id || ev.Groups.Cgroup.V2 == id {
@@ -76,19 +76,19 @@ func TestCgroupPaths(t *testing.T) {
 						}
 						for _, id := range []uint64{ev.Groups.Cgroup.V1, ev.Groups.Cgroup.V2} {
 							if len(paths[id]) == 0 && depth <= 32 {
-								t.Errorf("%v of pid %d in cgroup %d, which has no name", ev.Kind, ev.ID.PID, id)
+								t.Errorf("%v of pid %d in cgroup %d, whose path was not sent", ev.Kind, ev.ID.PID, id)
 							}
 						}
 					}
 				}
 				if depth > 32 {
 					want = 0
-					if n := lost(t, tr, "cgroup path: too long"); n != 1 {
+					if n := lost(t, tr, "cgroup path: too long") - tooLong; n != 1 {
 						t.Errorf("%d paths were too long, want 1", n)
 					}
 				}
 				if inside == 0 || len(paths[id]) != want {
-					t.Errorf("%d events in cgroup %d, named %q; want some, and %d names", inside, id, paths[id], want)
+					t.Errorf("%d events in cgroup %d, with the paths %q; want some, and %d paths", inside, id, paths[id], want)
 				}
 				for _, path := range paths[id] {
 					if want := strings.TrimPrefix(dir, root); path != want {
@@ -109,14 +109,14 @@ func TestCgroupPathsOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, ev := range rest(t, tr) {
-		if ev.Kind == process.Named {
-			t.Errorf("got %+v, want no names", ev)
+		if ev.Kind == process.CgroupPath {
+			t.Errorf("got %+v, want no paths", ev)
 		}
 	}
 }
 
-// A name that found no room is told later.
-func TestCgroupNameLost(t *testing.T) {
+// A name that found no room is sent later.
+func TestCgroupPathLost(t *testing.T) {
 	tr := tracer(t, Options{OnlyDescendants: true, CgroupPaths: true, RingSize: os.Getpagesize()})
 	root := cgroupRoot(t, 2)
 	if root == "" {
@@ -132,18 +132,18 @@ func TestCgroupNameLost(t *testing.T) {
 	fill()
 	dir := makeCgroup(t, root)
 	runIn(t, dir)
-	if n := lost(t, tr, "cgroup path: ring buffer full, told later"); n == 0 {
-		t.Error("no name was lost")
+	if n := lost(t, tr, "cgroup path: ring buffer full, sent later"); n == 0 {
+		t.Error("no path was lost")
 	}
 	_ = rest(t, tr)
 	runIn(t, dir)
 	id := inode(t, dir)
 	for _, ev := range rest(t, tr) {
-		if ev.Kind == process.Named && ev.CgroupID == id {
+		if ev.Kind == process.CgroupPath && ev.CgroupID == id {
 			return
 		}
 	}
-	t.Errorf("cgroup %d was not named later", id)
+	t.Errorf("the path of cgroup %d was not sent later", id)
 }
 
 // runIn runs a process that moves into the cgroup, and another from there.

@@ -11,8 +11,9 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// Who a process acts as, as the exec and the list of the living have it.
+// The credentials in the exec and in the list of running processes.
 func TestCredentials(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true})
 	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
 	own := process.Credentials{
 		RealUser: uid, EffectiveUser: uid, SavedUser: uid,
@@ -73,22 +74,18 @@ func TestCredentials(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := tracer(t, Options{OnlyDescendants: true})
 			cmd := self("idle")
 			if tc.change != nil {
 				tc.change(t, cmd)
 			}
 			in := ready(t, cmd)
-			all, err := tr.Living()
+			all, err := tr.Running()
 			if err != nil {
 				t.Error(err)
 			}
 			in.Close()
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
-			}
-			if err := tr.Detach(); err != nil {
-				t.Fatal(err)
 			}
 			pid := cmd.Process.Pid
 			vpid := tc.vpid
@@ -104,7 +101,7 @@ func TestCredentials(t *testing.T) {
 			}
 			for _, p := range all {
 				if p.ID.PID == uint32(pid) {
-					check("living", p.Credentials, p.VPID)
+					check("running", p.Credentials, p.VPID)
 				}
 			}
 			for _, ev := range of(rest(t, tr), pid) {
@@ -113,7 +110,7 @@ func TestCredentials(t *testing.T) {
 				}
 			}
 			if seen != 2 {
-				t.Errorf("pid %d was seen %d times, want once living and one exec", pid, seen)
+				t.Errorf("pid %d was seen %d times, want once running and one exec", pid, seen)
 			}
 		})
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// Who killed a process, where somebody did.
+// The killer of a process, if there is one.
 func TestKiller(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true})
 	me := uint32(os.Getpid())
 	var another uint32
 	for _, tc := range []struct {
@@ -71,7 +72,6 @@ func TestKiller(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := tracer(t, Options{OnlyDescendants: true})
 			if tc.be == "" {
 				tc.be = "survive"
 			}
@@ -83,9 +83,6 @@ func TestKiller(t *testing.T) {
 				tc.do(t, cmd)
 				in.Close()
 				_ = cmd.Wait()
-			}
-			if err := tr.Detach(); err != nil {
-				t.Fatal(err)
 			}
 			var got process.Event
 			seen := map[uint32]process.Killer{}
@@ -120,7 +117,7 @@ func signal(t *testing.T, cmd *exec.Cmd, s syscall.Signal) {
 	}
 }
 
-// An end for want of memory, in a cgroup below the one whose limit was hit.
+// An OOM kill in a cgroup below the one whose limit was hit.
 func TestOutOfMemory(t *testing.T) {
 	has, err := probe()
 	skipUnsupported(t, err)

@@ -11,13 +11,13 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// ErrMalformed says that a record was not as wire.h has it, and was left out.
+// ErrMalformed reports a record that is not encoded as in wire.bpf.h.
 var ErrMalformed = errors.New("malformed record")
 
-// Decoder turns ring records into events. It is for one goroutine.
+// Decoder turns ring records into events. It is not safe for concurrent use.
 type Decoder struct {
 	texts    texts
-	path     []byte // a path while it is straightened
+	path     []byte // reused by straight
 	pageSize uint64
 }
 
@@ -26,16 +26,16 @@ func NewDecoder() *Decoder {
 	return &Decoder{texts: newTexts(), pageSize: uint64(os.Getpagesize())}
 }
 
-// Decode fills ev from one record. It keeps none of raw.
+// Decode fills ev from one record. It does not retain raw.
 func (d *Decoder) Decode(raw []byte, ev *process.Event) error {
 	header, _, ok := view[procspanWireHeader](raw)
 	if !ok {
 		return fmt.Errorf("%w: %d bytes are too few for a header", ErrMalformed, len(raw))
 	}
 	*ev = process.Event{
-		At:     header.At,
-		ID:     process.ID{PID: header.Pid, Start: header.Start},
-		Parent: process.ID{PID: header.ParentPid, Start: header.ParentStart},
+		At:     process.Time(header.At),
+		ID:     id(header.Pid, header.Start),
+		Parent: id(header.ParentPid, header.ParentStart),
 		Comm:   d.comm(header.Comm),
 		ExecID: header.ExecId,
 	}
@@ -59,25 +59,37 @@ func (d *Decoder) Decode(raw []byte, ev *process.Event) error {
 		ev.Kind = process.Exit
 		ev.Execed = header.Flags&uint32(procspanWireFlagWIRE_EXECED) != 0
 		ev.Status = process.Status(exit.Status)
-		ev.Usage = d.usage(&exit.Usage)
+		ev.Usage = d.usage(&exit.Usage, header.Flags)
+		ev.Usage.ImagePeakRSS = exit.ImageRss * d.pageSize
+		ev.ParentWaiting = parentWaiting(header.Flags)
 		ev.Killer = process.Killer{
-			ID:     process.ID{PID: exit.KillerPid, Start: exit.KillerStart},
+			ID:     id(exit.KillerPid, exit.KillerStart),
 			ExecID: exit.KillerExecId,
 			Comm:   d.comm(exit.KillerComm),
 		}
 		if header.Flags&uint32(procspanWireFlagWIRE_OOM_KILLED) != 0 {
 			ev.OOM = process.OOM{Killed: true, Limit: exit.OomLimit * d.pageSize}
 		}
-		return nil
-	case procspanWireKindWIRE_NAME:
-		name, path, ok := view[procspanWireName](raw)
+		if ev.Execed {
+			return nil
+		}
+		forked, _, ok := view[procspanWireForkExit](raw)
 		if !ok {
-			return fmt.Errorf("%w: %d bytes are too few for a name", ErrMalformed, len(raw))
+			return fmt.Errorf("%w: %d bytes are too few for an exit without exec", ErrMalformed, len(raw))
 		}
-		if uint64(name.PathLen) > uint64(len(path)) {
-			return fmt.Errorf("%w: the path of a cgroup has %d bytes, but %d are left", ErrMalformed, name.PathLen, len(path))
+		ev.Groups = groups(&forked.Groups)
+		ev.Credentials = credentials(&forked.Credentials, header)
+		ev.Namespaces, ev.VPID = namespaces(&forked.Namespaces), forked.Namespaces.Vpid
+		return nil
+	case procspanWireKindWIRE_CGROUP:
+		cgroup, path, ok := view[procspanWireCgroup](raw)
+		if !ok {
+			return fmt.Errorf("%w: %d bytes are too few for a cgroup", ErrMalformed, len(raw))
 		}
-		ev.Kind, ev.CgroupID, ev.CgroupPath = process.Named, name.Cgroup, string(d.straight(path[:name.PathLen], ""))
+		if uint64(cgroup.PathLen) > uint64(len(path)) {
+			return fmt.Errorf("%w: the path of a cgroup has %d bytes, but %d are left", ErrMalformed, cgroup.PathLen, len(path))
+		}
+		ev.Kind, ev.CgroupID, ev.CgroupPath = process.CgroupPath, cgroup.Id, string(d.straight(path[:cgroup.PathLen], ""))
 		if ev.CgroupPath == "" {
 			ev.CgroupPath = "/"
 		}
@@ -105,7 +117,7 @@ func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	}
 	deleted := func(flag procspanWireFlag) string {
 		if has(flag) {
-			return " (deleted)"
+			return process.DeletedMark
 		}
 		return ""
 	}
@@ -115,12 +127,17 @@ func (d *Decoder) exec(raw []byte, ev *process.Event) error {
 	im.WorkingDirectory = d.texts.of(d.straight(cwd, deleted(procspanWireFlagWIRE_CWD_DELETED)))
 	im.Args, im.ArgsCount, im.ArgsCut = d.texts.of(args), int(exec.Argc), has(procspanWireFlagWIRE_ARGS_CUT)
 	im.Environment, im.EnvironmentCut = d.texts.of(environment), has(procspanWireFlagWIRE_ENV_CUT)
-	im.PathCut = has(procspanWireFlagWIRE_PATH_CUT)
+	im.PathCut, im.Deleted = has(procspanWireFlagWIRE_PATH_CUT), has(procspanWireFlagWIRE_EXE_DELETED)
 	ev.Groups = groups(&exec.Groups)
 	ev.Credentials = credentials(&exec.Credentials, &exec.Header)
 	ev.Namespaces, ev.VPID = namespaces(&exec.Namespaces), exec.Namespaces.Vpid
-	ev.FirstExec = has(procspanWireFlagWIRE_FIRST_EXEC)
+	ev.FirstExec, ev.Marked = has(procspanWireFlagWIRE_FIRST_EXEC), has(procspanWireFlagWIRE_MARKED)
+	ev.Usage = d.usage(&exec.Usage, exec.Header.Flags)
 	return nil
+}
+
+func id(pid uint32, start uint64) process.ID {
+	return process.ID{PID: pid, Start: process.Time(start)}
 }
 
 func groups(g *procspanWireGroups) process.Groups {
@@ -147,7 +164,17 @@ func namespaces(n *procspanWireNamespaces) process.Namespaces {
 	}
 }
 
-func (d *Decoder) usage(u *procspanWireUsage) process.Usage {
+func parentWaiting(flags uint32) process.Answer {
+	switch {
+	case flags&uint32(procspanWireFlagWIRE_PARENT_KNOWN) == 0:
+		return process.Unknown
+	case flags&uint32(procspanWireFlagWIRE_PARENT_WAITING) == 0:
+		return process.No
+	}
+	return process.Yes
+}
+
+func (d *Decoder) usage(u *procspanWireUsage, flags uint32) process.Usage {
 	user, system := adjustTime(u.Utime, u.Stime, u.Runtime)
 	return process.Usage{
 		UserTime: user, SystemTime: system,
@@ -156,14 +183,15 @@ func (d *Decoder) usage(u *procspanWireUsage) process.Usage {
 		Voluntary: u.Nvcsw, Involuntary: u.Nivcsw,
 		ReadBytes: u.ReadBytes, WriteBytes: u.WriteBytes,
 		ReadChars: u.Rchar, WriteChars: u.Wchar,
+		RunDelay: time.Duration(u.RunDelay), RunDelayKnown: flags&uint32(procspanWireFlagWIRE_RUN_DELAY) != 0,
 	}
 }
 
-// adjustTime divides what the scheduler measured as the ticks were divided: they
-// hit user and kernel mode fairly, but a process seldom (cputime_adjust, which is
-// behind wait4).
+// adjustTime splits the time that the scheduler measured in the ratio of the ticks,
+// as wait4 does it (cputime_adjust): ticks are too coarse to measure a short process,
+// but hit user and kernel mode in the right proportion.
 func adjustTime(utime, stime, runtime uint64) (user, system time.Duration) {
-	var share float64 // of the system
+	var share float64 // of system time
 	if stime > 0 {
 		share = float64(stime) / (float64(stime) + float64(utime))
 	}
@@ -172,11 +200,11 @@ func adjustTime(utime, stime, runtime uint64) (user, system time.Duration) {
 }
 
 // straight turns a path from the kernel's order, "ls\0bin\0usr\0", into
-// "/usr/bin/ls" and appends suffix. What it returns is valid until the next call.
+// "/usr/bin/ls" and appends suffix. The result is valid until the next call.
 func (d *Decoder) straight(raw []byte, suffix string) []byte {
 	p := d.path[:0]
 	for end := len(raw); end > 0; {
-		// Each component ends in a NUL, the last byte of raw as well, whatever it is.
+		// Each component ends in a NUL; the last byte of raw counts as one, whatever it is.
 		begin := bytes.LastIndexByte(raw[:end-1], 0) + 1
 		p = append(p, '/')
 		p = append(p, raw[begin:end-1]...)
@@ -195,8 +223,8 @@ func (d *Decoder) comm(raw [16]int8) string {
 	return d.texts.of(b)
 }
 
-// view returns the T that raw begins with, and what follows it; ok is false
-// when raw is too short. T must hold no pointers.
+// view returns the T at the beginning of raw, and the rest; ok is false if raw is
+// too short. T must not contain pointers.
 func view[T any](raw []byte) (v *T, rest []byte, ok bool) {
 	size := int(unsafe.Sizeof(*v))
 	if len(raw) < size {

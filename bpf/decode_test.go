@@ -14,7 +14,7 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// record lays out a record as the kernel side does.
+// record lays out a record as the BPF programs do.
 func record(kind, flags uint32, comm string, tail ...byte) []byte {
 	b := binary.NativeEndian.AppendUint32(nil, kind)
 	b = binary.NativeEndian.AppendUint32(b, flags)
@@ -65,28 +65,37 @@ func namespacesPart() (b []byte) {
 var someUsage = process.Usage{
 	UserTime: 2, SystemTime: 6, PeakRSS: 3 * uint64(os.Getpagesize()),
 	MinorFaults: 4, MajorFaults: 5, Voluntary: 6, Involuntary: 7,
-	ReadBytes: 8, WriteBytes: 9, ReadChars: 10, WriteChars: 11,
+	ReadBytes: 8, WriteBytes: 9, ReadChars: 10, WriteChars: 11, RunDelay: 12,
+}
+
+func usagePart() (b []byte) {
+	for _, v := range []uint64{1, 3, 8, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} {
+		b = binary.NativeEndian.AppendUint64(b, v)
+	}
+	return b
 }
 
 // someKiller stands in the exits by signal.
 var someKiller = process.Killer{ID: process.ID{PID: 50, Start: 700}, ExecID: 12, Comm: "kill"}
 
 func exitRecord(flags, status uint32, killer process.Killer, oomLimit uint64) []byte {
-	var tail []byte
-	for _, v := range []uint64{1, 3, 8, 3, 4, 5, 6, 7, 8, 9, 10, 11} {
-		tail = binary.NativeEndian.AppendUint64(tail, v)
-	}
+	tail := usagePart()
 	tail = binary.NativeEndian.AppendUint32(tail, status)
 	tail = binary.NativeEndian.AppendUint32(tail, killer.ID.PID)
-	tail = binary.NativeEndian.AppendUint64(tail, killer.ID.Start)
+	tail = binary.NativeEndian.AppendUint64(tail, uint64(killer.ID.Start))
 	tail = binary.NativeEndian.AppendUint64(tail, killer.ExecID)
 	var comm [16]byte
 	copy(comm[:], killer.Comm)
 	tail = append(tail, comm[:]...)
-	return record(3, flags, "sh", binary.NativeEndian.AppendUint64(tail, oomLimit)...)
+	tail = binary.NativeEndian.AppendUint64(tail, oomLimit)
+	tail = binary.NativeEndian.AppendUint64(tail, 2) // image_rss
+	if flags&1 == 0 {
+		tail = slices.Concat(tail, groupsPart(), credentialsPart(), namespacesPart())
+	}
+	return record(3, flags, "sh", tail...)
 }
 
-func nameRecord(cgroup uint64, path string, tail ...byte) []byte {
+func cgroupRecord(cgroup uint64, path string, tail ...byte) []byte {
 	b := binary.NativeEndian.AppendUint64(nil, cgroup)
 	b = binary.NativeEndian.AppendUint32(b, uint32(len(path)))
 	b = append(append(b, 0, 0, 0, 0), path...)
@@ -96,7 +105,7 @@ func nameRecord(cgroup uint64, path string, tail ...byte) []byte {
 func forkRecord(comm string) []byte { return record(1, 0, comm, groupsPart()...) }
 
 func execRecord(flags, argc uint32, filename, executable, cwd, args, environment string) []byte {
-	tail := slices.Concat(groupsPart(), credentialsPart(), namespacesPart())
+	tail := slices.Concat(groupsPart(), credentialsPart(), namespacesPart(), usagePart())
 	for _, v := range []uint32{argc, uint32(len(filename)), uint32(len(executable)), uint32(len(cwd)), uint32(len(args)), uint32(len(environment))} {
 		tail = binary.NativeEndian.AppendUint32(tail, v)
 	}
@@ -114,7 +123,15 @@ func TestDecode(t *testing.T) {
 	with := func(change func(*process.Event)) process.Event {
 		ev := base
 		change(&ev)
-		if ev.Kind == process.Exec {
+		if ev.Kind == process.Exec || ev.Kind == process.Exit {
+			known := ev.Usage.RunDelayKnown
+			ev.Usage = someUsage
+			ev.Usage.RunDelayKnown = known
+		}
+		if ev.Kind == process.Exit {
+			ev.Usage.ImagePeakRSS = 2 * uint64(os.Getpagesize())
+		}
+		if ev.Kind == process.Exec || ev.Kind == process.Exit && !ev.Execed {
 			other := ev.Credentials.OtherRoot
 			ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID = someGroups, someCredentials, someNamespaces, 9
 			ev.Credentials.OtherRoot = other
@@ -128,13 +145,22 @@ func TestDecode(t *testing.T) {
 	}{
 		{"fork", forkRecord("sh"), with(func(ev *process.Event) { ev.Kind, ev.Groups = process.Fork, someGroups })},
 		{"exit 3", exitRecord(1, 3<<8, process.Killer{}, 0), with(func(ev *process.Event) {
-			ev.Kind, ev.Execed, ev.Status, ev.Usage = process.Exit, true, 3<<8, someUsage
+			ev.Kind, ev.Execed, ev.Status = process.Exit, true, 3<<8
+		})},
+		{"exit, the parent elsewhere", exitRecord(1|0x2000, 0, process.Killer{}, 0), with(func(ev *process.Event) {
+			ev.Kind, ev.Execed, ev.ParentWaiting = process.Exit, true, process.No
+		})},
+		{"exit, the parent in wait", exitRecord(1|0x7000, 0, process.Killer{}, 0), with(func(ev *process.Event) {
+			ev.Kind, ev.Execed, ev.ParentWaiting, ev.Usage.RunDelayKnown = process.Exit, true, process.Yes, true
+		})},
+		{"exit without an exec, below another root", exitRecord(0x800, 0, process.Killer{}, 0), with(func(ev *process.Event) {
+			ev.Kind, ev.Credentials.OtherRoot = process.Exit, true
 		})},
 		{"exit by signal, without an exec", exitRecord(0, 0x8b, someKiller, 0), with(func(ev *process.Event) {
-			ev.Kind, ev.Status, ev.Usage, ev.Killer = process.Exit, 0x8b, someUsage, someKiller
+			ev.Kind, ev.Status, ev.Killer = process.Exit, 0x8b, someKiller
 		})},
 		{"exit out of memory", exitRecord(0x200, 9, process.Killer{}, 5), with(func(ev *process.Event) {
-			ev.Kind, ev.Status, ev.Usage = process.Exit, 9, someUsage
+			ev.Kind, ev.Status = process.Exit, 9
 			ev.OOM = process.OOM{Killed: true, Limit: 5 * uint64(os.Getpagesize())}
 		})},
 		{"exec below another root", execRecord(0x800, 1, "a", "a\x00", "", "a\x00", ""), with(func(ev *process.Event) {
@@ -142,11 +168,11 @@ func TestDecode(t *testing.T) {
 			ev.Image = process.Image{Filename: "a", Executable: "/a", Args: "a\x00", ArgsCount: 1}
 			ev.Credentials.OtherRoot = true
 		})},
-		{"name", nameRecord(77, "b\x00a\x00"), with(func(ev *process.Event) {
-			ev.Kind, ev.Comm, ev.CgroupID, ev.CgroupPath = process.Named, "", 77, "/a/b"
+		{"cgroup", cgroupRecord(77, "b\x00a\x00"), with(func(ev *process.Event) {
+			ev.Kind, ev.Comm, ev.CgroupID, ev.CgroupPath = process.CgroupPath, "", 77, "/a/b"
 		})},
-		{"name of a root", nameRecord(1, ""), with(func(ev *process.Event) {
-			ev.Kind, ev.Comm, ev.CgroupID, ev.CgroupPath = process.Named, "", 1, "/"
+		{"cgroup, the root", cgroupRecord(1, ""), with(func(ev *process.Event) {
+			ev.Kind, ev.Comm, ev.CgroupID, ev.CgroupPath = process.CgroupPath, "", 1, "/"
 		})},
 		{"comm of 16 bytes", forkRecord("0123456789abcdef"), with(func(ev *process.Event) {
 			ev.Kind, ev.Groups, ev.Comm = process.Fork, someGroups, "0123456789abcdef"
@@ -168,7 +194,7 @@ func TestDecode(t *testing.T) {
 			with(func(ev *process.Event) {
 				ev.Kind = process.Exec
 				ev.Image = process.Image{
-					Executable: "/a/b (deleted)", WorkingDirectory: "/c/d (deleted)",
+					Executable: "/a/b (deleted)", Deleted: true, WorkingDirectory: "/c/d (deleted)",
 					Args: "x", ArgsCount: 9, ArgsCut: true, EnvironmentCut: true, PathCut: true,
 				}
 			}),
@@ -209,9 +235,10 @@ func TestDecodeMalformed(t *testing.T) {
 		{"unknown kind", "unknown kind 77", record(77, 0, "sh")},
 		{"short fork", "95 bytes are too few for a fork", forkRecord("sh")[:95]},
 		{"short exit", "too few for an exit", record(3, 0, "sh")},
+		{"short exit without exec", "too few for an exit without exec", exitRecord(0, 0, process.Killer{}, 0)[:260]},
 		{"short exec", "too few for an exec", record(2, 0, "sh", 1, 2, 3)},
-		{"short name", "too few for a name", nameRecord(1, "")[:79]},
-		{"name longer than the record", "the path of a cgroup has 2 bytes, but 1 are left", nameRecord(1, "a\x00")[:81]},
+		{"short cgroup", "too few for a cgroup", cgroupRecord(1, "")[:79]},
+		{"cgroup path longer than the record", "the path of a cgroup has 2 bytes, but 1 are left", cgroupRecord(1, "a\x00")[:81]},
 		{"arguments longer than the record", "part 3 of an exec has 2147483648 bytes, but 0 are left", tooLong(unsafe.Offsetof(procspanWireExec{}.ArgsLen))},
 		{"environment longer than the record", "part 4 of an exec has 2147483648 bytes, but 0 are left", tooLong(unsafe.Offsetof(procspanWireExec{}.EnvLen))},
 	} {
@@ -225,8 +252,7 @@ func TestDecodeMalformed(t *testing.T) {
 	}
 }
 
-// The Go structs are generated from the object; this holds that Go lays them
-// out as C does, padding included.
+// Go lays out the generated structs as C does, padding included.
 func TestWireSizes(t *testing.T) {
 	spec, err := loadProcspan()
 	if err != nil {
@@ -238,7 +264,8 @@ func TestWireSizes(t *testing.T) {
 		"wire_fork":        unsafe.Sizeof(procspanWireFork{}),
 		"wire_exec":        unsafe.Sizeof(procspanWireExec{}),
 		"wire_exit":        unsafe.Sizeof(procspanWireExit{}),
-		"wire_name":        unsafe.Sizeof(procspanWireName{}),
+		"wire_fork_exit":   unsafe.Sizeof(procspanWireForkExit{}),
+		"wire_cgroup":      unsafe.Sizeof(procspanWireCgroup{}),
 		"wire_credentials": unsafe.Sizeof(procspanWireCredentials{}),
 		"wire_namespaces":  unsafe.Sizeof(procspanWireNamespaces{}),
 		"wire_usage":       unsafe.Sizeof(procspanWireUsage{}),
@@ -272,7 +299,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(execRecord(2, 2, "/bin/ls\x00", "ls\x00bin\x00usr\x00", "tmp\x00", "ls\x00-l\x00", "A=1\x00B=\x00"))
 	f.Add(execRecord(0x1ff, 2, "\x00\x00", "\x00\x00a", "/", "\x00", "A"))
 	f.Add(exitRecord(0x200, 9, someKiller, 5))
-	f.Add(nameRecord(77, "b\x00a\x00"))
+	f.Add(cgroupRecord(77, "b\x00a\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		size := len(raw)
 		var ev process.Event
@@ -290,7 +317,7 @@ func FuzzDecode(f *testing.F) {
 		if ev.Kind == process.Exec && im.Executable != "" && im.Executable[0] != '/' && im.Executable != " (deleted)" {
 			t.Fatalf("executable %q is no absolute path", im.Executable)
 		}
-		if (ev.Kind == process.Named) != strings.HasPrefix(ev.CgroupPath, "/") {
+		if (ev.Kind == process.CgroupPath) != strings.HasPrefix(ev.CgroupPath, "/") {
 			t.Fatalf("%v with the path %q", ev.Kind, ev.CgroupPath)
 		}
 	})

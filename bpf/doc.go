@@ -1,11 +1,12 @@
-// Package bpf knows the kernel: the programs that see fork, exec, exit and signals, how
-// they are loaded and attached, and what their records look like. Records come
-// in from the ring buffer, process.Event goes out; nobody else sees bytes.
+// Package bpf knows the kernel: the BPF programs that see fork, exec, exit and signals,
+// how they are loaded and attached, and how their records are encoded. Records come
+// in from the ring buffer, process.Event goes out; no other package sees their bytes.
 //
-// The C side is procspan.bpf.c (the programs and the paths); groups.h, credentials.h,
-// namespaces.h, environment.h, usage.h, clock.h, death.h and cgroup.h (what else they
-// gather); record.h (what they share); kernel.h (the kernel fields that are read) and
-// wire.h (the records). Its object is committed; `make generate` rebuilds it.
-// The programs are tp_btf only, which needs a kernel with BTF, 5.10 or newer,
-// and neither kprobes nor fentry.
+// All programs are in procspan.bpf.c. Each *.bpf.h includes what it uses and defines
+// no program: kernel (the kernel fields that are read), wire (the records), ring (how
+// they leave, and the losses), task (which are traced), loop (the verifier and loops),
+// and one per subject: groups, credentials, namespaces, clock, usage, exec, path,
+// environment, cgroup, signal, exit. The object is committed; `make generate`
+// rebuilds it. Tracepoints with BTF (tp_btf) and iterators need a kernel with BTF,
+// 5.10 or newer, and neither kprobes nor fentry.
 package bpf

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
-	"github.com/procspan/procspan/scenario/raw"
+	"github.com/procspan/procspan/test/scenario/raw"
 )
 
 // execWith runs a program in exactly this environment.
@@ -108,7 +108,16 @@ func TestEnvironment(t *testing.T) {
 		with("within a value", []string{"X=" + parent, "X=\x01" + parent}),
 		with("after a byte 1", []string{"", "\x01" + parent, "\x01\x01" + parent}),
 		with("no =", []string{"TRACEPARENT", "A", parent}, parent),
-		with("no value", []string{"TRACEPARENT=", "A="}, "TRACEPARENT=", "A="),
+		with("no value", []string{"TRACEPARENT=", "A=", "TRACESTATE="}, "TRACEPARENT=", "A=", "TRACESTATE="),
+		with("a later version of TRACEPARENT", []string{"TRACEPARENT=cc" + parent[14:]}, "TRACEPARENT=cc"+parent[14:]),
+		with("a longer TRACEPARENT of a later version", []string{"TRACEPARENT=cc" + parent[14:] + "-" + strings.Repeat("x", 9000)}, "TRACEPARENT=cc"+parent[14:]),
+		with("a TRACEPARENT that is too short", []string{parent[:len(parent)-1]}, "TRACEPARENT=invalid"),
+		with("a TRACEPARENT that is too long", []string{parent + "-"}, "TRACEPARENT=invalid"),
+		with("a later TRACEPARENT that is too long", []string{"TRACEPARENT=cc" + parent[14:] + "1"}, "TRACEPARENT=invalid"),
+		with("a TRACEPARENT without dashes", []string{strings.ReplaceAll(parent, "-", "0")}, "TRACEPARENT=invalid"),
+		with("a malformed TRACEPARENT, and another", []string{"TRACEPARENT=" + strings.Repeat("c", 8100), parent}, "TRACEPARENT=invalid"),
+		with("a TRACESTATE of 512 bytes", []string{"TRACESTATE=" + strings.Repeat("b", 512)}, "TRACESTATE="+strings.Repeat("b", 512)),
+		with("a TRACESTATE that is too long", []string{"TRACESTATE=" + strings.Repeat("b", 513), parent}, parent),
 		with("an = in the value", []string{"A=b=c="}, "A=b=c="),
 		with("empty strings", join(make([]string, 100), one, make([]string, 100)), parent),
 		with("two of a name", []string{"A=1", "A=2", parent, "A=3"}, "A=1", parent),
@@ -121,7 +130,7 @@ func TestEnvironment(t *testing.T) {
 		{"too much in all", []string{most, longName + "=" + most[8:], parent, "A=1"}, []string{most, parent, "A=1"}, true},
 		with("16 KiB in all", []string{most, "A=" + strings.Repeat("a", 16384-len(most)-1-3)}, most, "A="+strings.Repeat("a", 16384-len(most)-1-3)),
 		{"a byte more than 16 KiB in all", []string{most, "A=" + strings.Repeat("a", 16384-len(most)-1-2), "B=1"}, []string{most, "B=1"}, true},
-		with("a value that is too long, but not looked for", join([]string{"TRACEPARTY=" + strings.Repeat("a", 100<<10)}, one), parent),
+		with("a value that is too long, of a variable that was not requested", join([]string{"TRACEPARTY=" + strings.Repeat("a", 100<<10)}, one), parent),
 	}
 	// Every position around the edges of the first chunks and of their words. The
 	// first may begin with the arguments.
@@ -146,7 +155,7 @@ func TestEnvironment(t *testing.T) {
 		RingSize:        16 << 20,
 		Variables:       []string{"TRACEPARENT", "TRACESTATE", "BAGGAGE", "A", "B", longName},
 	})
-	alike := tracer(t, Options{ // names that begin alike are sought in another way
+	alike := tracer(t, Options{ // names with a common prefix take another path
 		OnlyDescendants: true,
 		RingSize:        16 << 20,
 		Variables:       []string{"TRACEPARENT", "TRACESTATE"},
@@ -179,12 +188,15 @@ func TestEnvironment(t *testing.T) {
 	if n := lost(t, tr, "environment: not readable"); n > 0 {
 		t.Errorf("%d environments were not readable", n)
 	}
+	if n := lost(t, tr, "TRACESTATE: longer than 512 bytes"); n != 1 {
+		t.Errorf("%d TRACESTATEs were too long, want 1", n)
+	}
 }
 
-// Arguments are read together with the environment, but are none of it; those
-// that are too many for that are read apart.
+// Arguments are read together with the environment but are not part of it; too many
+// are read separately.
 func TestArgumentsBeforeEnvironment(t *testing.T) {
-	const parent, state = "TRACEPARENT=1", "TRACESTATE=2"
+	const parent, state = "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "TRACESTATE=2"
 	tr := tracer(t, Options{
 		OnlyDescendants: true, RingSize: 16 << 20,
 		Variables: []string{"TRACEPARENT", "TRACESTATE"},
@@ -213,7 +225,7 @@ func TestArgumentsBeforeEnvironment(t *testing.T) {
 	}
 }
 
-// What an environment left in the scratch memory is not taken for the next one's.
+// Leftovers of an environment in the scratch memory are not read as the next one's.
 func TestShorterEnvironment(t *testing.T) {
 	// All on one CPU, so in the same memory.
 	runtime.LockOSThread()
@@ -249,7 +261,7 @@ func TestShorterEnvironment(t *testing.T) {
 	}
 }
 
-// images reads what the n execs became, in their order: pids come round.
+// images reads the images of n execs, in order: pids are reused.
 func images(t *testing.T, tr *Tracer, n int) (all []process.Image) {
 	t.Helper()
 	for _, ev := range rest(t, tr) {
@@ -275,7 +287,7 @@ func TestAllVariables(t *testing.T) {
 	var names, environment []string
 	want := ""
 	for i := range maxVariables {
-		names = append(names, strings.Repeat(string(rune('a'+i)), maxVariableName-i))
+		names = append(names, strings.Repeat(string(rune('A'+i)), maxVariableName-i))
 		environment = append(environment, names[i]+"=x")
 		want += environment[i] + "\x00"
 	}
@@ -286,8 +298,7 @@ func TestAllVariables(t *testing.T) {
 	}
 }
 
-// An environment may be longer than what is searched where the stack may be
-// larger than usual.
+// With a larger stack limit an environment may be longer than the searched part.
 func TestHugeEnvironment(t *testing.T) {
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_STACK, &before); err != nil {
@@ -324,7 +335,7 @@ func TestOpenRefusesVariables(t *testing.T) {
 		{"with =", []string{"A=B"}, `(got "A=B")`},
 		{"with NUL", []string{"A\x00"}, `(got "A\x00")`},
 		{"too long", []string{strings.Repeat("A", 65)}, "1 to 64 bytes"},
-		{"too many", strings.Split("ABCDEFGHIJKLMNOPQ", ""), "at most 16 names (got 17)"},
+		{"too many", strings.Split("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg", ""), "at most 32 names (got 33)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tr, err := Open(Options{RingSize: 1 << 20, Variables: tc.names}); err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Error is something the kernel refused or does not have, with its cure.
+// Error reports something that the kernel refused or lacks, with a hint.
 type Error struct {
-	Doing string // what was tried: a bare verb phrase
-	Cure  string // what to do about it
-	Err   error  // what the kernel said
+	Doing string // the failed operation: a bare verb phrase
+	Hint  string // what the user can do about it
+	Err   error  // the kernel's error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %v; %s", e.Doing, e.Err, e.Cure) }
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v; %s", e.Doing, e.Err, e.Hint) }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// explain adds the cure that is known for err.
+// explain adds the hint that is known for err.
 func explain(doing string, err error) error {
 	var verifier *ebpf.VerifierError
 	switch {
@@ -32,30 +32,30 @@ func explain(doing string, err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return &Error{doing, "mount /proc and /sys", err}
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES) && !errors.As(err, &verifier):
-		// Without what the library says around it: it suspects RLIMIT_MEMLOCK.
+		// The library's own text suspects RLIMIT_MEMLOCK.
 		return &Error{doing, "run procspan as root (sudo), or give it CAP_BPF and CAP_PERFMON " +
 			"(before Linux 5.11 also CAP_SYS_RESOURCE); in a container also --pid=host and a seccomp profile that allows bpf(2)", syscall.EPERM}
 	case errors.As(err, &verifier):
-		return &Error{doing, "this kernel's verifier refuses the programs, which is a bug in procspan: " +
+		return &Error{doing, "this kernel's verifier rejects the BPF programs, which is a bug in procspan: " +
 			"please report it with the output of `procspan doctor` and `uname -a`", err}
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.ENOSYS):
 		return &Error{doing, "procspan needs Linux 5.10 or newer with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF; " +
 			"see `procspan doctor`", err}
 	case errors.Is(err, syscall.ENOMEM):
-		return &Error{doing, "there is too little memory for the ring buffer: make kernel.ring_size smaller, " +
+		return &Error{doing, "there is not enough memory for the ring buffer: lower kernel.ring_size, " +
 			"or raise the memory limit (on kernels before 5.11: ulimit -l)", err}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// minFiles is how many files may be open at least. With fewer the library's
-// probes fail and speak of kernels that are too old.
+// minFiles is the lowest limit of open files that suffices. Below it the library's
+// feature probes fail and blame the kernel's age.
 const minFiles = 64
 
 func enoughFiles() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= minFiles {
-		return nil // where it is not known, opening will tell
+		return nil // if the limit is unknown, opening shows whether it suffices
 	}
 	return explain(fmt.Sprintf("open maps and programs with a limit of %d files", limit.Cur), syscall.EMFILE)
 }
@@ -73,20 +73,20 @@ func explainBTF(err error) error {
 	const doing = "read the kernel's BTF"
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, btf.ErrNotFound) || errors.Is(err, ebpf.ErrNotSupported) {
 		return &Error{doing, "procspan needs /sys/kernel/btf/vmlinux: " +
-			"a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian 11, Ubuntu 20.10, Fedora 31, RHEL 8.2 or newer), and /sys mounted", err}
+			"a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian 11, Ubuntu 22.04, Fedora 34, RHEL 9 or newer), and /sys mounted", err}
 	}
 	return explain(doing, err)
 }
 
-// features is what kernels differ in.
+// features are those that not every kernel has.
 type features struct {
-	// groupDead: the tracepoint sched_process_exit tells that the exiting thread
-	// is the last of its process.
+	// groupDead: the tracepoint sched_process_exit passes whether the exiting thread
+	// is the last of its process (since 6.16).
 	groupDead bool
-	// oomLock: a memory cgroup is marked while it is out of memory. Kernels from
-	// 6.11 on have it with CONFIG_MEMCG_V1 only.
+	// oomLock: a memory cgroup is marked while its OOM killer runs. Since 6.11 only
+	// with CONFIG_MEMCG_V1.
 	oomLock bool
-	// rdonlyCast: there is the kernel function bpf_rdonly_cast (since 6.2).
+	// rdonlyCast: the kernel function bpf_rdonly_cast exists (since 6.2).
 	rdonlyCast bool
 }
 
@@ -101,9 +101,9 @@ func probe() (f features, err error) {
 	return f, err
 }
 
-// exitPassesGroupDead reports whether the tracepoint sched_process_exit has
-// (void *, struct task_struct *, bool group_dead) and not (void *, struct
-// task_struct *).
+// exitPassesGroupDead reports whether the arguments of the tracepoint
+// sched_process_exit are (void *, struct task_struct *, bool group_dead) rather than
+// (void *, struct task_struct *).
 func exitPassesGroupDead(spec *btf.Spec) (bool, error) {
 	const name = "btf_trace_sched_process_exit"
 	var typedef *btf.Typedef

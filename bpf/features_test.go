@@ -48,7 +48,7 @@ func TestExplainMissingBTF(t *testing.T) {
 	for _, err := range []error{os.ErrNotExist, ebpf.ErrNotSupported} {
 		got := explainBTF(fmt.Errorf("open: %w", err))
 		var typed *Error
-		if !errors.As(got, &typed) || !errors.Is(got, err) || !strings.Contains(typed.Cure, "CONFIG_DEBUG_INFO_BTF=y") {
+		if !errors.As(got, &typed) || !errors.Is(got, err) || !strings.Contains(typed.Hint, "CONFIG_DEBUG_INFO_BTF=y") {
 			t.Errorf("%v: got %q, want an Error that names the kernel option", err, got)
 		}
 	}

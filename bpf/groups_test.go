@@ -16,9 +16,10 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// What the programs say of a process's groups is what the system calls, /proc
-// and the cgroup file systems say.
+// The groups in the records are those of the system calls, /proc and the cgroup file
+// systems.
 func TestGroups(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true})
 	own := groupsNow(t, os.Getpid())
 	type testCase struct {
 		name   string
@@ -77,7 +78,6 @@ func TestGroups(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := tracer(t, Options{OnlyDescendants: true})
 			cmd := self("late parent")
 			in, err := cmd.StdinPipe()
 			if err != nil {
@@ -104,7 +104,7 @@ func TestGroups(t *testing.T) {
 			if !tc.holds(pid, want) {
 				t.Errorf("pid %d has %+v, this process %+v: the test is not what it says", pid, want, own)
 			}
-			all, err := tr.Living()
+			all, err := tr.Running()
 			if err != nil {
 				t.Error(err)
 			}
@@ -124,14 +124,11 @@ func TestGroups(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}
-			if err := tr.Detach(); err != nil {
-				t.Fatal(err)
-			}
 			kinds := map[process.Kind]int{}
 			for _, ev := range rest(t, tr) {
 				var belongs process.Groups
 				switch {
-				case ev.Kind == process.Exit:
+				case ev.Kind == process.Exit && ev.Execed:
 				case ev.ID.PID == uint32(pid) && ev.Kind == process.Fork:
 					belongs = own
 				case ev.ID.PID == uint32(pid):
@@ -153,7 +150,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// groupsNow returns what everyone else says.
+// groupsNow returns the groups by other means.
 func groupsNow(t *testing.T, pid int) process.Groups {
 	t.Helper()
 	session, err := unix.Getsid(pid)

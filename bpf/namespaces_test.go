@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,11 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/scenario/raw"
 )
 
-// Which namespaces a process has that are not the host's, as the exec and the list
-// of the living have them, against what /proc shows.
+// The namespaces in the exec and in the list of running processes are those in /proc
+// that are not the host's.
 func TestNamespaces(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true})
 	host := namespacesOf(t, kthreadd(t))
 	for _, tc := range []struct {
 		name  string
@@ -37,7 +38,6 @@ func TestNamespaces(t *testing.T) {
 			unix.CLONE_NEWPID | unix.CLONE_NEWUSER | unix.CLONE_NEWUTS},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := tracer(t, Options{OnlyDescendants: true})
 			cmd := self("idle")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: tc.flags}
 			if tc.flags&unix.CLONE_NEWUSER != 0 {
@@ -72,13 +72,13 @@ func others(n, host process.Namespaces) (own process.Namespaces, count int) {
 	return own, count
 }
 
-// namespacesSeen runs a command, and returns what the list of the living, its exec
-// and /proc say of its namespaces.
+// namespacesSeen runs a command and returns its namespaces in the list of running
+// processes, in its exec and in /proc.
 func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, shown process.Namespaces) {
 	t.Helper()
 	in := ready(t, cmd)
 	pid := cmd.Process.Pid
-	all, err := tr.Living()
+	all, err := tr.Running()
 	if err != nil {
 		t.Error(err)
 	}
@@ -86,9 +86,6 @@ func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, sh
 	in.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
-	}
-	if err := tr.Detach(); err != nil {
-		t.Fatal(err)
 	}
 	seen := 0
 	for _, p := range all {
@@ -104,7 +101,7 @@ func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, sh
 		}
 	}
 	if seen != 2 {
-		t.Errorf("pid %d was seen %d times, want once living and one exec", pid, seen)
+		t.Errorf("pid %d was seen %d times, want once running and one exec", pid, seen)
 	}
 	return living, execed, shown
 }
@@ -113,24 +110,38 @@ func namespacesSeen(t *testing.T, tr *Tracer, cmd *exec.Cmd) (living, execed, sh
 // that has more processes above it than are looked through.
 func TestNamespacesOfTheDeep(t *testing.T) {
 	kthreadd(t)
-	const generations = "70" // GENERATIONS_MAX is 64
-	out, err := self("deep observer " + generations).CombinedOutput()
+	out, err := self("deep observer").CombinedOutput()
 	if want := fmt.Sprintln(true, process.Namespaces{}); err != nil || string(out) != want {
 		t.Errorf("got %q (%v), want %q", out, err, want)
 	}
 }
 
-// deepObserver says below so many processes whether a child that has a UTS namespace of
-// its own has it, and which others.
-func deepObserver(generations string) {
-	if n, _ := strconv.Atoi(generations); n > 0 {
-		cmd := self("deep observer " + strconv.Itoa(n-1))
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if cmd.Run() != nil {
-			os.Exit(4)
-		}
-		return
+// deepObserver runs utsObserver below many processes.
+func deepObserver() {
+	const generations = 70 // GENERATIONS_MAX is 64
+	b, err := raw.New(1 << 20)
+	if err != nil {
+		os.Exit(4)
 	}
+	var nest func(b *raw.Block, n int)
+	nest = func(b *raw.Block, n int) {
+		if n == generations {
+			b.Exec("/proc/self/exe", []string{"self", "be", "UTS observer"}, os.Environ())
+			return
+		}
+		b.Fork(0, func(c *raw.Block) {
+			nest(c, n+1)
+			c.ExitGroup(0)
+		})
+		b.Must("wait4", unix.SYS_WAIT4, raw.N(-1), raw.N(0), raw.N(0), raw.N(0))
+	}
+	nest(b, 0)
+	b.Run()
+}
+
+// utsObserver says whether a child that has a UTS namespace of its own has it, and which
+// others.
+func utsObserver() {
 	tr, err := Open(Options{RingSize: 1 << 20, OnlyDescendants: true})
 	if err == nil {
 		cmd := self("exit 0")

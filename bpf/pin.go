@@ -13,30 +13,32 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/internal/safedir"
 )
 
-// Pinned programs go on when the agent ends, in whatever way. In a directory of a
-// BPF file system stand what holds them at work (links), what the next agent needs
-// of them (programs, maps), and the session, which says whose they are. The
-// session is pinned last: a directory without one is not whole.
+// Pinned programs keep running after the agent ends, however it ends. A directory of
+// a BPF file system holds their links, which keep them attached; the programs and
+// maps that the next agent needs; and the session, which identifies them. The session
+// is pinned last: a directory without one is incomplete.
 
-// Start says what a Tracer began with.
-type Start int
+// Origin is where the BPF programs of a Tracer come from.
+type Origin int
 
-// What a Tracer can begin with.
+// The origins.
 const (
-	// Fresh: nothing was pinned.
-	Fresh Start = iota
-	// TakenOver: with the programs of an earlier agent, which were at work all the
-	// time. What they saw since is in the ring.
+	// Fresh: this agent loaded them, and none were pinned.
+	Fresh Origin = iota
+	// TakenOver: a previous agent pinned them. They kept running; their records since
+	// are in the ring.
 	TakenOver
-	// Replaced: the programs of an earlier agent have ended now, since they are of
-	// another version, or for other options. What they saw last is gone.
+	// Replaced: this agent loaded them in place of pinned ones, which were of another
+	// version or for other options. The unread records of those are lost.
 	Replaced
 )
 
-// Session names one time that pinned programs are at work, from when they were
-// attached. Positions of the ring mean something within a session only.
+// Session identifies one attachment of pinned programs. Positions of the ring are
+// comparable within a session only.
 type Session [16]byte
 
 // sessionValue is the value of the pinned map of that name.
@@ -45,8 +47,8 @@ type sessionValue struct {
 	Session  Session
 }
 
-// identity tells apart programs that cannot stand in for each other: by their
-// code, and by what Open sets in it.
+// identity is equal for programs that can replace each other: those with the same
+// code and the same values set by Open.
 func identity(o Options, f features) [sha256.Size]byte {
 	o.Pin = ""
 	sum := sha256.New()
@@ -55,15 +57,19 @@ func identity(o Options, f features) [sha256.Size]byte {
 	return [sha256.Size]byte(sum.Sum(nil))
 }
 
-// pinnable lists what is pinned, by its name in the directory.
+// pinnable lists the pinned objects by their names in the directory.
 func (t *Tracer) pinnable() (programs map[string]**ebpf.Program, maps map[string]**ebpf.Map) {
 	o := &t.objects
 	return map[string]**ebpf.Program{
 			procspanProgOnSignal: &o.OnSignal, procspanProgOnExit: &o.OnExit,
 			procspanProgOnExec: &o.OnExec, procspanProgOnFork: &o.OnFork,
-			procspanProgListLiving: &o.ListLiving,
+			procspanProgListRunning: &o.ListRunning,
 		}, map[string]**ebpf.Map{
 			procspanMapEvents: &o.Events, procspanMapLosses: &o.Losses,
+			procspanMapTrees: &o.Trees, procspanMapTreeSlots: &o.TreeSlots, procspanMapMarks: &o.Marks,
+			procspanMapTreeCounts: &o.TreeCounts, procspanMapTreeNames: &o.TreeNames,
+			procspanMapRulesStates: &o.RulesStates, procspanMapRuleSets: &o.RuleSets,
+			procspanMapRuleTexts: &o.RuleTexts, procspanMapRuleUsers: &o.RuleUsers,
 		}
 }
 
@@ -72,12 +78,12 @@ const (
 	linkPrefix    = "link_"
 )
 
-// errIncompatible says that what is pinned is not what these Options ask for.
-var errIncompatible = errors.New("the pinned kernel programs are of another version, or for other options")
+// errIncompatible reports pinned programs that do not fit these Options.
+var errIncompatible = errors.New("the pinned BPF programs are of another version, or for other options")
 
-// lockPins makes a directory for what is pinned, or takes the one that is there,
-// and locks it until what it returns is closed: two agents that read one ring
-// would each take records away from the other.
+// lockPins creates the directory for pins, or uses an existing one, and locks it until
+// the returned file is closed: of two agents that read one ring, each would take
+// records from the other.
 func lockPins(dir string) (*os.File, error) {
 	for {
 		err := os.Mkdir(dir, 0o700)
@@ -87,29 +93,53 @@ func lockPins(dir string) (*os.File, error) {
 		case err != nil && !errors.Is(err, fs.ErrExist):
 			return nil, err
 		}
+		if err := ownPins(dir); err != nil {
+			return nil, err
+		}
 		lock, err := lockDirectory(dir)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // another agent has just removed it
+			continue // another agent removed it meanwhile
 		}
 		return lock, err
 	}
 }
 
-func unwritable(dir string, err error) error {
-	return &Error{"make the directory " + dir, "let the user that procspan runs as write to " + filepath.Dir(dir) + ", or run it as root", err}
+// ownPins refuses an existing directory that another user made, writes to or can lock: an agent
+// would take over programs that it did not load, or never get the lock.
+func ownPins(dir string) error {
+	d, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	var unsafe *safedir.UnsafeError
+	if err := safedir.Check(d, 0o077); errors.As(err, &unsafe) {
+		return &Error{"use the BPF programs in " + dir, "remove the directory, and mount the BPF file system with mode=0700 so that others cannot create it",
+			errors.New("it " + unsafe.Problem)}
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
-// lockDirectory locks a directory. The error is fs.ErrNotExist where there is none.
+func unwritable(dir string, err error) error {
+	return &Error{"create the directory " + dir, "let the user that procspan runs as write to " + filepath.Dir(dir) + ", or run it as root", err}
+}
+
+// lockDirectory locks a directory. The error is fs.ErrNotExist if there is none.
 func lockDirectory(dir string) (*os.File, error) {
-	lock, err := os.Open(dir)
+	lock, err := os.OpenFile(dir, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	doing := "use the kernel programs in " + dir
+	doing := "use the BPF programs in " + dir
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
-		err = &Error{doing, "end the procspan that runs with this daemon.pin_directory first", errors.New("another procspan is at work with them")}
+		err = &Error{doing, "stop the procspan that runs with this daemon.pin_directory first", errors.New("another procspan uses them")}
 	case err != nil:
 		err = fmt.Errorf("%s: %w", doing, err)
 	default:
@@ -121,14 +151,14 @@ func lockDirectory(dir string) (*os.File, error) {
 			return lock, nil
 		}
 		if err == nil {
-			err = fs.ErrNotExist // it was replaced before it was locked
+			err = fs.ErrNotExist // replaced before it was locked
 		}
 	}
 	return nil, errors.Join(err, lock.Close())
 }
 
-// takeOver opens what is pinned. The error is fs.ErrNotExist where nothing is, and
-// errIncompatible where it cannot be used.
+// takeOver opens the pinned objects. The error is fs.ErrNotExist if there are none,
+// and errIncompatible if they cannot be used.
 func takeOver(o Options, f features) (*Tracer, error) {
 	if entries, err := os.ReadDir(o.Pin); err != nil {
 		return nil, err
@@ -142,7 +172,7 @@ func takeOver(o Options, f features) (*Tracer, error) {
 	if err != nil || session.Identity != identity(o, f) {
 		return nil, errIncompatible
 	}
-	t := &Tracer{decoder: NewDecoder(), features: f, session: session.Session, begun: TakenOver}
+	t := &Tracer{decoder: NewDecoder(), features: f, session: session.Session, origin: TakenOver}
 	if err := t.loadPinned(o.Pin); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errIncompatible, err), t.Close())
 	}
@@ -164,7 +194,7 @@ func (t *Tracer) loadPinned(dir string) (err error) {
 		if *program, err = ebpf.LoadPinnedProgram(filepath.Join(dir, name), nil); err != nil {
 			return err
 		}
-		if name == procspanProgListLiving {
+		if name == procspanProgListRunning {
 			continue
 		}
 		attached, err := link.LoadPinnedLink(filepath.Join(dir, linkPrefix+name), nil)
@@ -181,13 +211,13 @@ func (t *Tracer) loadPinned(dir string) (err error) {
 	return t.openRing(Options{Pin: dir})
 }
 
-// pin makes what is attached outlive the agent.
+// pin makes the attached programs outlive the agent.
 func (t *Tracer) pin(o Options) (err error) {
 	defer func() {
 		if err != nil {
 			_, removeErr := removePinned(o.Pin)
 			if !errors.As(err, new(*Error)) {
-				err = explain("pin the kernel programs in "+o.Pin, err)
+				err = explain("pin the BPF programs in "+o.Pin, err)
 			}
 			err = errors.Join(err, removeErr)
 		}
@@ -226,15 +256,15 @@ func pinSession(dir string, value sessionValue) error {
 	return m.Pin(filepath.Join(dir, pinnedSession))
 }
 
-// Unpin ends what is pinned in a directory, unless an agent is at work with it,
-// and removes the directory. It reports whether there was anything.
+// Unpin detaches the programs pinned in a directory, unless an agent uses them, and
+// removes the directory. It reports whether there were any.
 func Unpin(dir string) (found bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	} else if err != nil {
-		return false, fmt.Errorf("look for pinned kernel programs: %w", err)
+		return false, fmt.Errorf("look for pinned BPF programs: %w", err)
 	}
-	if err := onBPF(dir); err != nil { // whatever it is, it is not ours
+	if err := onBPF(dir); err != nil { // the directory is not procspan's
 		return false, err
 	}
 	lock, err := lockDirectory(dir)
@@ -248,8 +278,8 @@ func Unpin(dir string) (found bool, err error) {
 	return true, errors.Join(err, os.Remove(dir), lock.Close())
 }
 
-// removePinned ends what is pinned in a directory that is locked, and reports
-// whether there was anything.
+// removePinned removes all pins in a locked directory, and reports whether there were
+// any.
 func removePinned(dir string) (found bool, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, entry := range entries {
@@ -258,14 +288,14 @@ func removePinned(dir string) (found bool, err error) {
 	return len(entries) > 0, err
 }
 
-// Pinned reports whether kernel programs are pinned in a directory.
+// Pinned reports whether BPF programs are pinned in a directory.
 func Pinned(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, pinnedSession))
 	return err == nil
 }
 
-// CanPin reports why Open could not pin in a directory, as far as can be told without
-// making it; nil where nothing is in the way.
+// CanPin returns why Open could not pin in a directory, as far as that shows without
+// creating it; nil if nothing prevents it.
 func CanPin(dir string) error {
 	parent := filepath.Dir(dir)
 	if err := onBPF(parent); err != nil {
@@ -274,13 +304,13 @@ func CanPin(dir string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return unwritable(dir, err)
 	}
-	return nil
+	return ownPins(dir)
 }
 
 // onBPF checks that a directory is on a BPF file system.
 func onBPF(dir string) error {
 	var stat unix.Statfs_t
-	doing := "pin the kernel programs in " + dir
+	doing := "pin the BPF programs in " + dir
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return &Error{doing, "mount a BPF file system above it: mount -t bpf bpf /sys/fs/bpf", err}
 	}
@@ -291,26 +321,26 @@ func onBPF(dir string) error {
 	return nil
 }
 
-// Start says what the tracer began with.
-func (t *Tracer) Start() Start { return t.begun }
+// Origin returns where the programs come from.
+func (t *Tracer) Origin() Origin { return t.origin }
 
 // Session returns the session of pinned programs, and zero for others.
 func (t *Tracer) Session() Session { return t.session }
 
-// Position is how far the ring was read.
+// Position returns how far the ring was read.
 func (t *Tracer) Position() uint64 { return uint64(t.ring.next) }
 
-// Written is how far the ring was written, as Position counts.
+// Written returns how far the ring was written, on the scale of Position.
 func (t *Tracer) Written() uint64 { return uint64(atomic.LoadUintptr(t.ring.producer)) }
 
-// Held is how many bytes of the ring were read and are held back, since Release
-// has not been called. For pinned programs only.
-func (t *Tracer) Held() uint64 { return uint64(t.ring.next - t.ring.told) }
+// Held returns how many bytes of the ring were read but not released. It is for
+// pinned programs only.
+func (t *Tracer) Held() uint64 { return uint64(t.ring.next - t.ring.released) }
 
-// Release lets the kernel have the room of all that was read: it will not be read
-// again. Where the programs are pinned, that happens by Release only.
+// Release frees the room of all records read: they will not be read again. With
+// pinned programs nothing else does.
 func (t *Tracer) Release() { t.ring.commit() }
 
-// Seek goes on at the Position that an earlier agent of the same session had come
-// to, and reports whether that is possible.
+// Seek moves to the Position that an earlier agent of the same session had reached,
+// and reports whether that is possible.
 func (t *Tracer) Seek(position uint64) bool { return t.ring.seek(uintptr(position)) }

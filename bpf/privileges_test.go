@@ -47,7 +47,7 @@ func TestFewCapabilities(t *testing.T) {
 		{"no CAP_BPF", append(resource, unix.CAP_PERFMON)},
 	} {
 		if got := observe(tc.caps...); !strings.Contains(got, "give it CAP_BPF and CAP_PERFMON") {
-			t.Errorf("%s: got %q, want an error that names the cure", tc.name, got)
+			t.Errorf("%s: got %q, want an error that names the hint", tc.name, got)
 		}
 	}
 	got := observe(unix.CAP_BPF, unix.CAP_PERFMON)
@@ -73,7 +73,7 @@ func has(t *testing.T, capability int) bool {
 func observer() {
 	tr, err := Open(Options{RingSize: 16 << 20, ArgsMaxBytes: 4096})
 	if err == nil {
-		_, err = tr.Living()
+		_, err = tr.Running()
 	}
 	if err == nil {
 		err = tr.Close()

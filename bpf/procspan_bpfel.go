@@ -13,6 +13,117 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type procspanLastSignal struct {
+	_        structs.HostLayout
+	Start    uint64
+	ExecId   uint64
+	OomLimit uint64
+	Pid      uint32
+	Pad      uint32
+	Comm     [16]int8
+}
+
+type procspanProcessId struct {
+	_     structs.HostLayout
+	Start uint64
+	Pid   uint32
+	Pad   uint32
+}
+
+type procspanRuleName struct {
+	_    structs.HostLayout
+	Text [64]int8
+}
+
+type procspanRuleSet struct {
+	_               structs.HostLayout
+	Rules           uint64
+	Drop            uint64
+	AnyText         uint64
+	AnyUser         uint64
+	WithTerminal    uint64
+	WithoutTerminal uint64
+	Counters        [64]uint32
+	Begin           [1024]uint64
+}
+
+type procspanRuleText struct {
+	_    structs.HostLayout
+	Bits uint32
+	Set  uint8
+	Text [127]int8
+}
+
+type procspanRuleUser struct {
+	_    structs.HostLayout
+	Set  uint32
+	User uint32
+}
+
+type procspanRulesState struct {
+	_      structs.HostLayout
+	Marks  uint32
+	Active uint32
+}
+
+type procspanSignalKey struct {
+	_      structs.HostLayout
+	Start  uint64
+	Pid    uint32
+	Signal uint32
+}
+
+type procspanSlotCounts struct {
+	_    structs.HostLayout
+	Used [8192]uint32
+}
+
+type procspanTree struct {
+	_       structs.HostLayout
+	Counter uint32
+	Flags   uint32
+}
+
+type procspanTreeFlag uint32
+
+const (
+	procspanTreeFlagTREE_MARKED  procspanTreeFlag = 1
+	procspanTreeFlagTREE_COUNTED procspanTreeFlag = 2
+)
+
+type procspanWireBound uint32
+
+const (
+	procspanWireBoundFILENAME_MAX      procspanWireBound = 4096
+	procspanWireBoundNAME_ROOM         procspanWireBound = 256
+	procspanWireBoundPATH_ROOM         procspanWireBound = 4096
+	procspanWireBoundCOMPONENTS_MAX    procspanWireBound = 96
+	procspanWireBoundCGROUPS_MAX       procspanWireBound = 32
+	procspanWireBoundPATHS_MAX         procspanWireBound = 12800
+	procspanWireBoundARGS_MAX          procspanWireBound = 32768
+	procspanWireBoundVARIABLES_MAX     procspanWireBound = 32
+	procspanWireBoundVARIABLE_NAME_MAX procspanWireBound = 64
+	procspanWireBoundVARIABLE_MAX      procspanWireBound = 8258
+	procspanWireBoundTRACEPARENT_SIZE  procspanWireBound = 55
+	procspanWireBoundTRACESTATE_MAX    procspanWireBound = 512
+	procspanWireBoundENV_MAX           procspanWireBound = 16384
+	procspanWireBoundEXEC_DATA_MAX     procspanWireBound = 61952
+	procspanWireBoundRULES_MAX         procspanWireBound = 64
+	procspanWireBoundRULE_TEXT_MAX     procspanWireBound = 127
+	procspanWireBoundRULE_NAME_MAX     procspanWireBound = 64
+	procspanWireBoundTREE_COUNTERS     procspanWireBound = 256
+	procspanWireBoundTREE_SLOTS        procspanWireBound = 8192
+	procspanWireBoundTEXT_CUT          procspanWireBound = 1
+)
+
+type procspanWireCgroup struct {
+	_       structs.HostLayout
+	Header  procspanWireHeader
+	Id      uint64
+	PathLen uint32
+	Pad     uint32
+}
+
 type procspanWireCredentials struct {
 	_              structs.HostLayout
 	RealUser       uint32
@@ -29,6 +140,7 @@ type procspanWireExec struct {
 	Groups        procspanWireGroups
 	Credentials   procspanWireCredentials
 	Namespaces    procspanWireNamespaces
+	Usage         procspanWireUsage
 	Argc          uint32
 	FilenameLen   uint32
 	ExecutableLen uint32
@@ -47,29 +159,42 @@ type procspanWireExit struct {
 	KillerExecId uint64
 	KillerComm   [16]int8
 	OomLimit     uint64
+	ImageRss     uint64
 }
 
 type procspanWireFlag uint32
 
 const (
-	procspanWireFlagWIRE_EXECED      procspanWireFlag = 1
-	procspanWireFlagWIRE_FIRST_EXEC  procspanWireFlag = 2
-	procspanWireFlagWIRE_ARGS_CUT    procspanWireFlag = 4
-	procspanWireFlagWIRE_PATH_CUT    procspanWireFlag = 8
-	procspanWireFlagWIRE_EXE_DELETED procspanWireFlag = 16
-	procspanWireFlagWIRE_CWD_DELETED procspanWireFlag = 32
-	procspanWireFlagWIRE_KTHREAD     procspanWireFlag = 64
-	procspanWireFlagWIRE_SELF        procspanWireFlag = 128
-	procspanWireFlagWIRE_ENV_CUT     procspanWireFlag = 256
-	procspanWireFlagWIRE_OOM_KILLED  procspanWireFlag = 512
-	procspanWireFlagWIRE_ENDING      procspanWireFlag = 1024
-	procspanWireFlagWIRE_OTHER_ROOT  procspanWireFlag = 2048
+	procspanWireFlagWIRE_EXECED         procspanWireFlag = 1
+	procspanWireFlagWIRE_FIRST_EXEC     procspanWireFlag = 2
+	procspanWireFlagWIRE_ARGS_CUT       procspanWireFlag = 4
+	procspanWireFlagWIRE_PATH_CUT       procspanWireFlag = 8
+	procspanWireFlagWIRE_EXE_DELETED    procspanWireFlag = 16
+	procspanWireFlagWIRE_CWD_DELETED    procspanWireFlag = 32
+	procspanWireFlagWIRE_KTHREAD        procspanWireFlag = 64
+	procspanWireFlagWIRE_SELF           procspanWireFlag = 128
+	procspanWireFlagWIRE_ENV_CUT        procspanWireFlag = 256
+	procspanWireFlagWIRE_OOM_KILLED     procspanWireFlag = 512
+	procspanWireFlagWIRE_ENDING         procspanWireFlag = 1024
+	procspanWireFlagWIRE_OTHER_ROOT     procspanWireFlag = 2048
+	procspanWireFlagWIRE_RUN_DELAY      procspanWireFlag = 4096
+	procspanWireFlagWIRE_PARENT_KNOWN   procspanWireFlag = 8192
+	procspanWireFlagWIRE_PARENT_WAITING procspanWireFlag = 16384
+	procspanWireFlagWIRE_MARKED         procspanWireFlag = 32768
 )
 
 type procspanWireFork struct {
 	_      structs.HostLayout
 	Header procspanWireHeader
 	Groups procspanWireGroups
+}
+
+type procspanWireForkExit struct {
+	_           structs.HostLayout
+	Exit        procspanWireExit
+	Groups      procspanWireGroups
+	Credentials procspanWireCredentials
+	Namespaces  procspanWireNamespaces
 }
 
 type procspanWireGroups struct {
@@ -98,35 +223,33 @@ type procspanWireHeader struct {
 type procspanWireKind uint32
 
 const (
-	procspanWireKindWIRE_FORK procspanWireKind = 1
-	procspanWireKindWIRE_EXEC procspanWireKind = 2
-	procspanWireKindWIRE_EXIT procspanWireKind = 3
-	procspanWireKindWIRE_NAME procspanWireKind = 4
+	procspanWireKindWIRE_FORK   procspanWireKind = 1
+	procspanWireKindWIRE_EXEC   procspanWireKind = 2
+	procspanWireKindWIRE_EXIT   procspanWireKind = 3
+	procspanWireKindWIRE_CGROUP procspanWireKind = 4
 )
 
 type procspanWireLoss uint32
 
 const (
-	procspanWireLossLOST_FORK          procspanWireLoss = 0
-	procspanWireLossLOST_EXEC          procspanWireLoss = 1
-	procspanWireLossLOST_EXIT          procspanWireLoss = 2
-	procspanWireLossLOST_FILTER        procspanWireLoss = 3
-	procspanWireLossLOST_SCRATCH       procspanWireLoss = 4
-	procspanWireLossLOST_ARGS          procspanWireLoss = 5
-	procspanWireLossLOST_ENVIRONMENT   procspanWireLoss = 6
-	procspanWireLossLOST_NAME          procspanWireLoss = 7
-	procspanWireLossLOST_NAME_TOO_LONG procspanWireLoss = 8
-	procspanWireLossLOST_CHILD_EXIT    procspanWireLoss = 9
-	procspanWireLossLOSS_MAX           procspanWireLoss = 10
+	procspanWireLossLOST_FORK         procspanWireLoss = 0
+	procspanWireLossLOST_EXEC         procspanWireLoss = 1
+	procspanWireLossLOST_EXIT         procspanWireLoss = 2
+	procspanWireLossLOST_FILTER       procspanWireLoss = 3
+	procspanWireLossLOST_SCRATCH      procspanWireLoss = 4
+	procspanWireLossLOST_ARGS         procspanWireLoss = 5
+	procspanWireLossLOST_ENVIRONMENT  procspanWireLoss = 6
+	procspanWireLossLOST_CGROUP       procspanWireLoss = 7
+	procspanWireLossLOST_CGROUP_DEPTH procspanWireLoss = 8
+	procspanWireLossLOST_CHILD_EXIT   procspanWireLoss = 9
+	procspanWireLossLOST_ENDED        procspanWireLoss = 10
+	procspanWireLossLOST_SIGNAL       procspanWireLoss = 11
+	procspanWireLossLOST_TRACESTATE   procspanWireLoss = 12
+	procspanWireLossLOST_USAGE        procspanWireLoss = 13
+	procspanWireLossLOST_TREE         procspanWireLoss = 14
+	procspanWireLossLOST_MARK         procspanWireLoss = 15
+	procspanWireLossLOSS_MAX          procspanWireLoss = 16
 )
-
-type procspanWireName struct {
-	_       structs.HostLayout
-	Header  procspanWireHeader
-	Cgroup  uint64
-	PathLen uint32
-	Pad     uint32
-}
 
 type procspanWireNamespaces struct {
 	_      structs.HostLayout
@@ -164,26 +287,37 @@ type procspanWireUsage struct {
 	WriteBytes uint64
 	Rchar      uint64
 	Wchar      uint64
+	RunDelay   uint64
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	procspanMapCgroupStates    = "cgroup_states"
+	procspanMapCgroupsSent     = "cgroups_sent"
 	procspanMapClocks          = "clocks"
 	procspanMapEnded           = "ended"
 	procspanMapEvents          = "events"
-	procspanMapExitedIo        = "exited_io"
+	procspanMapExitedThreads   = "exited_threads"
+	procspanMapExits           = "exits"
 	procspanMapFollowed        = "followed"
 	procspanMapLeaders         = "leaders"
 	procspanMapLosses          = "losses"
-	procspanMapNamed           = "named"
-	procspanMapNaming          = "naming"
+	procspanMapMarks           = "marks"
+	procspanMapRuleSets        = "rule_sets"
+	procspanMapRuleTexts       = "rule_texts"
+	procspanMapRuleUsers       = "rule_users"
+	procspanMapRulesStates     = "rules_states"
 	procspanMapScratch         = "scratch"
 	procspanMapSearches        = "searches"
 	procspanMapSignals         = "signals"
+	procspanMapTreeCounts      = "tree_counts"
+	procspanMapTreeNames       = "tree_names"
+	procspanMapTreeSlots       = "tree_slots"
+	procspanMapTrees           = "trees"
 	procspanMapWalks           = "walks"
-	procspanProgListLiving     = "list_living"
+	procspanProgListRunning    = "list_running"
 	procspanProgOnExec         = "on_exec"
 	procspanProgOnExit         = "on_exit"
 	procspanProgOnFork         = "on_fork"
@@ -195,18 +329,25 @@ const (
 	procspanVarHost            = "host"
 	procspanVarOnlyFollowed    = "only_followed"
 	procspanVarReaderRoot      = "reader_root"
+	procspanVarRulesEnabled    = "rules_enabled"
+	procspanVarTraceparent     = "traceparent"
+	procspanVarTracestate      = "tracestate"
+	procspanVarUnusedBound     = "unused_bound"
+	procspanVarUnusedCgroup    = "unused_cgroup"
 	procspanVarUnusedExit      = "unused_exit"
 	procspanVarUnusedFlag      = "unused_flag"
 	procspanVarUnusedFork      = "unused_fork"
 	procspanVarUnusedKind      = "unused_kind"
 	procspanVarUnusedLoss      = "unused_loss"
-	procspanVarUnusedName      = "unused_name"
 	procspanVarUnusedSnapshot  = "unused_snapshot"
+	procspanVarUnusedTreeFlag  = "unused_tree_flag"
 	procspanVarVariables       = "variables"
 	procspanVarVariablesCount  = "variables_count"
 	procspanVarVariablesFirst  = "variables_first"
+	procspanVarVariablesMax    = "variables_max"
 	procspanVarVariablesPrefix = "variables_prefix"
 	procspanVarWatermark       = "watermark"
+	procspanVarWokenFor        = "woken_for"
 )
 
 // loadProcspan returns the embedded CollectionSpec for procspan.
@@ -251,30 +392,40 @@ type procspanSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type procspanProgramSpecs struct {
-	ListLiving *ebpf.ProgramSpec `ebpf:"list_living"`
-	OnExec     *ebpf.ProgramSpec `ebpf:"on_exec"`
-	OnExit     *ebpf.ProgramSpec `ebpf:"on_exit"`
-	OnFork     *ebpf.ProgramSpec `ebpf:"on_fork"`
-	OnSignal   *ebpf.ProgramSpec `ebpf:"on_signal"`
+	ListRunning *ebpf.ProgramSpec `ebpf:"list_running"`
+	OnExec      *ebpf.ProgramSpec `ebpf:"on_exec"`
+	OnExit      *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnFork      *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnSignal    *ebpf.ProgramSpec `ebpf:"on_signal"`
 }
 
 // procspanMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type procspanMapSpecs struct {
-	Clocks   *ebpf.MapSpec `ebpf:"clocks"`
-	Ended    *ebpf.MapSpec `ebpf:"ended"`
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	ExitedIo *ebpf.MapSpec `ebpf:"exited_io"`
-	Followed *ebpf.MapSpec `ebpf:"followed"`
-	Leaders  *ebpf.MapSpec `ebpf:"leaders"`
-	Losses   *ebpf.MapSpec `ebpf:"losses"`
-	Named    *ebpf.MapSpec `ebpf:"named"`
-	Naming   *ebpf.MapSpec `ebpf:"naming"`
-	Scratch  *ebpf.MapSpec `ebpf:"scratch"`
-	Searches *ebpf.MapSpec `ebpf:"searches"`
-	Signals  *ebpf.MapSpec `ebpf:"signals"`
-	Walks    *ebpf.MapSpec `ebpf:"walks"`
+	CgroupStates  *ebpf.MapSpec `ebpf:"cgroup_states"`
+	CgroupsSent   *ebpf.MapSpec `ebpf:"cgroups_sent"`
+	Clocks        *ebpf.MapSpec `ebpf:"clocks"`
+	Ended         *ebpf.MapSpec `ebpf:"ended"`
+	Events        *ebpf.MapSpec `ebpf:"events"`
+	ExitedThreads *ebpf.MapSpec `ebpf:"exited_threads"`
+	Exits         *ebpf.MapSpec `ebpf:"exits"`
+	Followed      *ebpf.MapSpec `ebpf:"followed"`
+	Leaders       *ebpf.MapSpec `ebpf:"leaders"`
+	Losses        *ebpf.MapSpec `ebpf:"losses"`
+	Marks         *ebpf.MapSpec `ebpf:"marks"`
+	RuleSets      *ebpf.MapSpec `ebpf:"rule_sets"`
+	RuleTexts     *ebpf.MapSpec `ebpf:"rule_texts"`
+	RuleUsers     *ebpf.MapSpec `ebpf:"rule_users"`
+	RulesStates   *ebpf.MapSpec `ebpf:"rules_states"`
+	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
+	Searches      *ebpf.MapSpec `ebpf:"searches"`
+	Signals       *ebpf.MapSpec `ebpf:"signals"`
+	TreeCounts    *ebpf.MapSpec `ebpf:"tree_counts"`
+	TreeNames     *ebpf.MapSpec `ebpf:"tree_names"`
+	TreeSlots     *ebpf.MapSpec `ebpf:"tree_slots"`
+	Trees         *ebpf.MapSpec `ebpf:"trees"`
+	Walks         *ebpf.MapSpec `ebpf:"walks"`
 }
 
 // procspanVariableSpecs contains global variables before they are loaded into the kernel.
@@ -288,18 +439,25 @@ type procspanVariableSpecs struct {
 	Host            *ebpf.VariableSpec `ebpf:"host"`
 	OnlyFollowed    *ebpf.VariableSpec `ebpf:"only_followed"`
 	ReaderRoot      *ebpf.VariableSpec `ebpf:"reader_root"`
+	RulesEnabled    *ebpf.VariableSpec `ebpf:"rules_enabled"`
+	Traceparent     *ebpf.VariableSpec `ebpf:"traceparent"`
+	Tracestate      *ebpf.VariableSpec `ebpf:"tracestate"`
+	UnusedBound     *ebpf.VariableSpec `ebpf:"unused_bound"`
+	UnusedCgroup    *ebpf.VariableSpec `ebpf:"unused_cgroup"`
 	UnusedExit      *ebpf.VariableSpec `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.VariableSpec `ebpf:"unused_flag"`
 	UnusedFork      *ebpf.VariableSpec `ebpf:"unused_fork"`
 	UnusedKind      *ebpf.VariableSpec `ebpf:"unused_kind"`
 	UnusedLoss      *ebpf.VariableSpec `ebpf:"unused_loss"`
-	UnusedName      *ebpf.VariableSpec `ebpf:"unused_name"`
 	UnusedSnapshot  *ebpf.VariableSpec `ebpf:"unused_snapshot"`
+	UnusedTreeFlag  *ebpf.VariableSpec `ebpf:"unused_tree_flag"`
 	Variables       *ebpf.VariableSpec `ebpf:"variables"`
 	VariablesCount  *ebpf.VariableSpec `ebpf:"variables_count"`
 	VariablesFirst  *ebpf.VariableSpec `ebpf:"variables_first"`
+	VariablesMax    *ebpf.VariableSpec `ebpf:"variables_max"`
 	VariablesPrefix *ebpf.VariableSpec `ebpf:"variables_prefix"`
 	Watermark       *ebpf.VariableSpec `ebpf:"watermark"`
+	WokenFor        *ebpf.VariableSpec `ebpf:"woken_for"`
 }
 
 // procspanObjects contains all objects after they have been loaded into the kernel.
@@ -322,35 +480,55 @@ func (o *procspanObjects) Close() error {
 //
 // It can be passed to loadProcspanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type procspanMaps struct {
-	Clocks   *ebpf.Map `ebpf:"clocks"`
-	Ended    *ebpf.Map `ebpf:"ended"`
-	Events   *ebpf.Map `ebpf:"events"`
-	ExitedIo *ebpf.Map `ebpf:"exited_io"`
-	Followed *ebpf.Map `ebpf:"followed"`
-	Leaders  *ebpf.Map `ebpf:"leaders"`
-	Losses   *ebpf.Map `ebpf:"losses"`
-	Named    *ebpf.Map `ebpf:"named"`
-	Naming   *ebpf.Map `ebpf:"naming"`
-	Scratch  *ebpf.Map `ebpf:"scratch"`
-	Searches *ebpf.Map `ebpf:"searches"`
-	Signals  *ebpf.Map `ebpf:"signals"`
-	Walks    *ebpf.Map `ebpf:"walks"`
+	CgroupStates  *ebpf.Map `ebpf:"cgroup_states"`
+	CgroupsSent   *ebpf.Map `ebpf:"cgroups_sent"`
+	Clocks        *ebpf.Map `ebpf:"clocks"`
+	Ended         *ebpf.Map `ebpf:"ended"`
+	Events        *ebpf.Map `ebpf:"events"`
+	ExitedThreads *ebpf.Map `ebpf:"exited_threads"`
+	Exits         *ebpf.Map `ebpf:"exits"`
+	Followed      *ebpf.Map `ebpf:"followed"`
+	Leaders       *ebpf.Map `ebpf:"leaders"`
+	Losses        *ebpf.Map `ebpf:"losses"`
+	Marks         *ebpf.Map `ebpf:"marks"`
+	RuleSets      *ebpf.Map `ebpf:"rule_sets"`
+	RuleTexts     *ebpf.Map `ebpf:"rule_texts"`
+	RuleUsers     *ebpf.Map `ebpf:"rule_users"`
+	RulesStates   *ebpf.Map `ebpf:"rules_states"`
+	Scratch       *ebpf.Map `ebpf:"scratch"`
+	Searches      *ebpf.Map `ebpf:"searches"`
+	Signals       *ebpf.Map `ebpf:"signals"`
+	TreeCounts    *ebpf.Map `ebpf:"tree_counts"`
+	TreeNames     *ebpf.Map `ebpf:"tree_names"`
+	TreeSlots     *ebpf.Map `ebpf:"tree_slots"`
+	Trees         *ebpf.Map `ebpf:"trees"`
+	Walks         *ebpf.Map `ebpf:"walks"`
 }
 
 func (m *procspanMaps) Close() error {
 	return _ProcspanClose(
+		m.CgroupStates,
+		m.CgroupsSent,
 		m.Clocks,
 		m.Ended,
 		m.Events,
-		m.ExitedIo,
+		m.ExitedThreads,
+		m.Exits,
 		m.Followed,
 		m.Leaders,
 		m.Losses,
-		m.Named,
-		m.Naming,
+		m.Marks,
+		m.RuleSets,
+		m.RuleTexts,
+		m.RuleUsers,
+		m.RulesStates,
 		m.Scratch,
 		m.Searches,
 		m.Signals,
+		m.TreeCounts,
+		m.TreeNames,
+		m.TreeSlots,
+		m.Trees,
 		m.Walks,
 	)
 }
@@ -366,34 +544,41 @@ type procspanVariables struct {
 	Host            *ebpf.Variable `ebpf:"host"`
 	OnlyFollowed    *ebpf.Variable `ebpf:"only_followed"`
 	ReaderRoot      *ebpf.Variable `ebpf:"reader_root"`
+	RulesEnabled    *ebpf.Variable `ebpf:"rules_enabled"`
+	Traceparent     *ebpf.Variable `ebpf:"traceparent"`
+	Tracestate      *ebpf.Variable `ebpf:"tracestate"`
+	UnusedBound     *ebpf.Variable `ebpf:"unused_bound"`
+	UnusedCgroup    *ebpf.Variable `ebpf:"unused_cgroup"`
 	UnusedExit      *ebpf.Variable `ebpf:"unused_exit"`
 	UnusedFlag      *ebpf.Variable `ebpf:"unused_flag"`
 	UnusedFork      *ebpf.Variable `ebpf:"unused_fork"`
 	UnusedKind      *ebpf.Variable `ebpf:"unused_kind"`
 	UnusedLoss      *ebpf.Variable `ebpf:"unused_loss"`
-	UnusedName      *ebpf.Variable `ebpf:"unused_name"`
 	UnusedSnapshot  *ebpf.Variable `ebpf:"unused_snapshot"`
+	UnusedTreeFlag  *ebpf.Variable `ebpf:"unused_tree_flag"`
 	Variables       *ebpf.Variable `ebpf:"variables"`
 	VariablesCount  *ebpf.Variable `ebpf:"variables_count"`
 	VariablesFirst  *ebpf.Variable `ebpf:"variables_first"`
+	VariablesMax    *ebpf.Variable `ebpf:"variables_max"`
 	VariablesPrefix *ebpf.Variable `ebpf:"variables_prefix"`
 	Watermark       *ebpf.Variable `ebpf:"watermark"`
+	WokenFor        *ebpf.Variable `ebpf:"woken_for"`
 }
 
 // procspanPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadProcspanObjects or ebpf.CollectionSpec.LoadAndAssign.
 type procspanPrograms struct {
-	ListLiving *ebpf.Program `ebpf:"list_living"`
-	OnExec     *ebpf.Program `ebpf:"on_exec"`
-	OnExit     *ebpf.Program `ebpf:"on_exit"`
-	OnFork     *ebpf.Program `ebpf:"on_fork"`
-	OnSignal   *ebpf.Program `ebpf:"on_signal"`
+	ListRunning *ebpf.Program `ebpf:"list_running"`
+	OnExec      *ebpf.Program `ebpf:"on_exec"`
+	OnExit      *ebpf.Program `ebpf:"on_exit"`
+	OnFork      *ebpf.Program `ebpf:"on_fork"`
+	OnSignal    *ebpf.Program `ebpf:"on_signal"`
 }
 
 func (p *procspanPrograms) Close() error {
 	return _ProcspanClose(
-		p.ListLiving,
+		p.ListRunning,
 		p.OnExec,
 		p.OnExit,
 		p.OnFork,

@@ -14,36 +14,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ring reads the records of a ring buffer map, where they are, one after the
-// other. It is for one goroutine, but for interrupt.
+// ring reads the records of a ring buffer map in place, one after the other. Only
+// interrupt is safe for concurrent use.
 //
-// It differs from the library's reader in three ways that a busy host notices:
-// it waits in the runtime's poller and not in a system call of its own, after
-// which the runtime's monitor would keep watch every 20 µs for a while (a fifth
-// of the agent's time); records are not copied; and the ring is mapped once, not
-// twice in a row, which counts as resident memory.
+// It differs from the library's reader in three ways that matter on a busy host: it
+// waits in the runtime's poller, not in a system call of its own, after which the
+// runtime's monitor would wake every 20 µs for a while (a fifth of the agent's CPU
+// time); it does not copy records; and it maps the ring once, not twice in a row,
+// which would count as resident memory.
 type ring struct {
-	// The positions are in mapped memory that the kernel shares: bytes since the
-	// map was made, of what was read and what was written.
+	// The positions, in memory shared with the kernel: bytes read and bytes written
+	// since the map was created. The kernel publishes a record by clearing its busy
+	// bit (xchg in bpf_ringbuf_commit, kernel/bpf/ringbuf.c) after it has advanced
+	// producer, so a reader that loads producer and then the header sees it whole.
 	consumer, producer *uintptr
 	data               []byte
 	mask               uintptr
 
-	next uintptr // where the record after the last one read begins
-	end  uintptr // up to where the ring is known to be written
-	told uintptr // the consumer's position as the kernel knows it
-	held bool    // told moves by commit only
-	// awake says that what is there is being read, late that the deadline has
-	// passed since.
+	next     uintptr // where the next record begins
+	end      uintptr // the producer's position when last loaded
+	released uintptr // the consumer's position as the kernel knows it
+	held     bool    // released advances by commit only
+	// awake: read is draining the ring; late: its deadline has passed meanwhile.
 	awake, late bool
 
-	over []byte // a record that goes over the end of data, in one piece
+	wrapped []byte // a copy of a record that wraps around the end of data
+	joined  []byte // held records that run over the end of data, in one piece
 
-	file        *os.File // the map, for the poller
+	file        *os.File // the map's descriptor, for the poller
 	conn        syscall.RawConn
 	interrupted atomic.Bool
 	mapped      [][]byte
 }
+
+// watermarkShare: the reader is woken when 1/watermarkShare of the ring is unread.
+const watermarkShare = 4
 
 // The header of a record in the ring (struct bpf_ringbuf_hdr).
 const (
@@ -58,7 +63,7 @@ func newRing(m *ebpf.Map) (*ring, error) {
 	r := &ring{mask: uintptr(size - 1)}
 	consumer, err := r.mmap(m, 0, page, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
-		return nil, fmt.Errorf("map the ring buffer's position: %w", err)
+		return nil, fmt.Errorf("map the ring buffer's consumer position: %w", err)
 	}
 	written, err := r.mmap(m, page, page+size, unix.PROT_READ)
 	if err != nil {
@@ -67,8 +72,8 @@ func newRing(m *ebpf.Map) (*ring, error) {
 	r.consumer = (*uintptr)(unsafe.Pointer(unsafe.SliceData(consumer)))
 	r.producer = (*uintptr)(unsafe.Pointer(unsafe.SliceData(written)))
 	r.data = written[page:]
-	r.told = atomic.LoadUintptr(r.consumer) // a map that another reader has left
-	r.next, r.end = r.told, r.told
+	r.released = atomic.LoadUintptr(r.consumer) // an earlier agent may have read
+	r.next, r.end = r.released, r.released
 	if err := r.poll(m); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -83,14 +88,14 @@ func (r *ring) mmap(m *ebpf.Map, offset, size, protection int) ([]byte, error) {
 	return b, err
 }
 
-// poll hands a descriptor of the map to the runtime's poller.
+// poll registers a duplicate descriptor of the map with the runtime's poller.
 func (r *ring) poll(m *ebpf.Map) error {
 	const doing = "wait for the ring buffer"
 	fd, err := unix.FcntlInt(uintptr(m.FD()), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // what the runtime tells pollable files by
+	if err := unix.SetNonblock(fd, true); err != nil { // the runtime polls non-blocking files only
 		_ = unix.Close(fd)
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -104,10 +109,10 @@ func (r *ring) poll(m *ebpf.Map) error {
 	return nil
 }
 
-// read waits until the deadline or until the ring is a quarter full, and then
-// returns the records that are there, one at each call. After the last one it
-// returns os.ErrDeadlineExceeded, if the deadline had passed by then, or waits
-// again. A record is valid until the next call; it must not be written to.
+// read waits until the deadline or until the ring passes its watermark, and then
+// returns the records in the ring, one per call. After the last one it returns
+// os.ErrDeadlineExceeded if the deadline has passed, and waits again otherwise. A
+// record is valid until the next call and must not be written to.
 func (r *ring) read(deadline time.Time) ([]byte, error) {
 	for {
 		if r.awake {
@@ -133,7 +138,7 @@ func (r *ring) read(deadline time.Time) ([]byte, error) {
 
 // record returns the next record; ok is false when there is none.
 func (r *ring) record() (record []byte, ok bool) {
-	if r.next-r.told >= uintptr(len(r.data))/16 {
+	if r.next-r.released >= uintptr(len(r.data))/16 {
 		r.release()
 	}
 	for {
@@ -157,41 +162,41 @@ func (r *ring) record() (record []byte, ok bool) {
 		if at+size <= uintptr(len(r.data)) {
 			return r.data[at : at+size : at+size], true
 		}
-		r.over = append(r.over[:0], r.data[at:]...)
-		r.over = append(r.over, r.data[:size-uintptr(len(r.over))]...)
-		return r.over, true
+		r.wrapped = append(r.wrapped[:0], r.data[at:]...)
+		r.wrapped = append(r.wrapped, r.data[:size-uintptr(len(r.wrapped))]...)
+		return r.wrapped, true
 	}
 }
 
-// release gives the kernel the room of what was read, unless it is held.
+// release frees the room of the records read, unless it is held.
 func (r *ring) release() {
 	if !r.held {
 		r.commit()
 	}
 }
 
-// commit gives the kernel the room of what was read. What comes after is read
-// again by whoever opens the ring next.
+// commit frees the room of the records read. The next to open the ring reads on
+// from there.
 func (r *ring) commit() {
-	if r.told != r.next {
-		r.told = r.next
-		atomic.StoreUintptr(r.consumer, r.told)
+	if r.released != r.next {
+		r.released = r.next
+		atomic.StoreUintptr(r.consumer, r.released)
 	}
 }
 
-// seek goes on at a position that an earlier reader had come to, and reports
-// whether the ring still has all that follows it.
+// seek moves to a position that an earlier reader had reached, and reports whether
+// the ring still holds everything after it.
 func (r *ring) seek(to uintptr) bool {
 	r.end = atomic.LoadUintptr(r.producer)
-	if to-r.told > r.end-r.told { // before told, too: positions wrap
+	if to-r.released > r.end-r.released { // also if to is before released: positions wrap
 		return false
 	}
 	r.next = to
 	return true
 }
 
-// wait returns nil when the ring is a quarter full, which the kernel side says
-// once, while it fills.
+// wait returns nil once the ring passes its watermark. The BPF programs wake it
+// once, while the ring fills.
 func (r *ring) wait(deadline time.Time) error {
 	if !deadline.IsZero() && !time.Now().Before(deadline) {
 		return os.ErrDeadlineExceeded
@@ -202,12 +207,12 @@ func (r *ring) wait(deadline time.Time) error {
 	if r.interrupted.Swap(false) { // before the deadline was set
 		return os.ErrDeadlineExceeded
 	}
-	looked := false
+	checked := false
 	err := r.conn.Read(func(uintptr) bool {
-		// The poller is armed by now, so that it misses nothing.
-		full := atomic.LoadUintptr(r.producer)-r.next >= uintptr(len(r.data))/4
-		done := looked || full
-		looked = true
+		// The poller is armed now, so no wake-up is missed.
+		full := atomic.LoadUintptr(r.producer)-r.next >= uintptr(len(r.data))/watermarkShare
+		done := checked || full
+		checked = true
 		return done
 	})
 	if err != nil {
@@ -216,14 +221,13 @@ func (r *ring) wait(deadline time.Time) error {
 	return err
 }
 
-// interrupt has wait, now or at its next call, behave as if its deadline had
-// passed.
+// interrupt makes the current or the next wait return as if its deadline had passed.
 func (r *ring) interrupt() {
 	r.interrupted.Store(true)
-	_ = r.file.SetReadDeadline(time.Unix(1, 0)) // fails for a ring that is closed
+	_ = r.file.SetReadDeadline(time.Unix(1, 0)) // fails if the ring is closed
 }
 
-// close gives the memory back; no record is valid any more.
+// close unmaps the ring; records become invalid.
 func (r *ring) close() error {
 	var errs []error
 	if r.file != nil {

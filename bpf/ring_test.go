@@ -68,7 +68,7 @@ func TestRingRecords(t *testing.T) {
 			if !bytes.Equal(got, waiting[0]) {
 				t.Fatalf("record %d: got %d bytes, want %d, or they differ", read, len(got), len(waiting[0]))
 			}
-			if len(got) > 0 && len(k.ring.over) > 0 && &got[0] == &k.ring.over[0] {
+			if len(got) > 0 && len(k.ring.wrapped) > 0 && &got[0] == &k.ring.wrapped[0] {
 				over++
 			}
 			waiting = waiting[1:]

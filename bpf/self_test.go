@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,13 +25,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// be is what the processes do. They are this binary, since a guest that tests
-// another kernel has no other.
+// be is the main function of the test's processes. They run this binary, the only one
+// in a guest.
 func be(what string) {
 	switch what {
 	case "exit 0":
 	case "observer":
 		observer()
+	case "deep observer":
+		deepObserver()
+	case "UTS observer":
+		utsObserver()
 	case "exit 3":
 		os.Exit(3)
 	case "parent": // of an exit 0, then exit 3
@@ -74,6 +79,16 @@ func be(what string) {
 		leaderFirst()
 	case "touch":
 		touch(touched)
+	case "burn and exec":
+		burn(20 * time.Millisecond)
+		path, _ := os.Executable()
+		fmt.Print(cpuTime().Nanoseconds())
+		_ = unix.Exec(path, []string{path, "be", "exit 0"}, nil)
+		os.Exit(4)
+	case "peak":
+		peak()
+	case "contend":
+		contend()
 	case "write":
 		if err := os.WriteFile("file", make([]byte, written), 0o600); err != nil {
 			os.Exit(4)
@@ -83,8 +98,8 @@ func be(what string) {
 			time.Sleep(10 * time.Microsecond)
 		}
 	}
-	if generations, ok := strings.CutPrefix(what, "deep observer "); ok {
-		deepObserver(generations)
+	if what, ok := strings.CutPrefix(what, "tree "); ok {
+		grow(what)
 	}
 	if pid, ok := strings.CutPrefix(what, "kill "); ok {
 		pid, err := strconv.Atoi(pid)
@@ -107,9 +122,8 @@ func self(what string) *exec.Cmd {
 	return cmd
 }
 
-// ready starts a command that says by a byte of output that it runs, and returns
-// when it did: Start comes back while the kernel is still about the exec. The
-// command ends with its input.
+// ready starts a command and returns once it has written a byte of output: Start
+// returns while the kernel still works on the exec. The command ends with its input.
 func ready(t *testing.T, cmd *exec.Cmd) (in io.Closer) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -146,8 +160,8 @@ func raceToExit() {
 	unix.Exit(5)
 }
 
-// burn computes for so long. It asks no clock of CPU time: the kernel would bring
-// its books up to date.
+// burn computes for so long. It reads no CPU clock, which would make the kernel update
+// its counters.
 func burn(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		sum := 0
@@ -156,6 +170,15 @@ func burn(d time.Duration) {
 		}
 		sink.Store(int64(sum))
 	}
+}
+
+// cpuTime is the CPU time that this process has used, in all its threads.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // The bytes that be touches and writes.
@@ -194,14 +217,15 @@ func leaderFirst() {
 	unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
 }
 
-// touch has memory come in, page by page.
-func touch(size int) {
+// touch faults memory in, page by page.
+func touch(size int) []byte {
 	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		os.Exit(4)
 	}
-	_ = unix.Madvise(memory, unix.MADV_NOHUGEPAGE) // which the kernel may not know
+	_ = unix.Madvise(memory, unix.MADV_NOHUGEPAGE) // ignored if unsupported
 	for i := 0; i < size; i += os.Getpagesize() {
 		memory[i] = 1
 	}
+	return memory
 }

@@ -31,13 +31,13 @@ func TestProgramStats(t *testing.T) {
 	}
 }
 
-func TestWaiting(t *testing.T) {
+func TestUnread(t *testing.T) {
 	tr := tracer(t, Options{RingSize: 1 << 20})
 	if err := self("exit 0").Run(); err != nil {
 		t.Fatal(err)
 	}
-	waiting, size := tr.Waiting()
-	if waiting == 0 || waiting > size || size != 1<<20 {
-		t.Errorf("%d bytes of %d wait; want some, of 1 MiB", waiting, size)
+	unread, size := tr.Unread()
+	if unread == 0 || unread > size || size != 1<<20 {
+		t.Errorf("%d bytes of %d are unread; want some, of 1 MiB", unread, size)
 	}
 }

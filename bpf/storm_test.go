@@ -15,19 +15,18 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// storm is a file that benchmarks replay: what the kernel side wrote of some
-// lifetimes, each record after its length in four bytes.
+// storm is a file that benchmarks replay: the records of some lifetimes,
+// each after its length in four bytes.
 const storm = "testdata/storm.ring"
 
-// recorded is what the file had when the test was built: a guest that tests
-// another kernel has no files.
+// recorded is the file at the time of the build: a guest has no files.
 //
 //go:embed testdata/storm.ring
 var recorded []byte
 
 var update = flag.Bool("update", false, "record "+storm+" again, as root")
 
-// The recorded storm is what the decoder of today reads.
+// The decoder reads the recorded storm.
 func TestStorm(t *testing.T) {
 	raw := recorded
 	if *update {
@@ -65,7 +64,7 @@ var stormArgs = []string{
 	"sleep 0",
 }
 
-// recordStorm has this process start them, as /bin/true, one after the other.
+// recordStorm starts them one after the other, as /bin/true.
 func recordStorm(t *testing.T) (file []byte) {
 	if err := exec.Command("/bin/true").Run(); err != nil { // the first tries out pidfd_open with a child of its own
 		t.Fatal(err)

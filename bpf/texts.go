@@ -2,17 +2,16 @@ package bpf
 
 import "hash/maphash"
 
-// texts makes strings of bytes, and gives those that come again and again, as
-// paths and task names do, the same memory: they cost no allocation then, and
-// are held once however many processes live. It forgets what others push out of
-// its place.
+// texts interns strings. Paths and task names recur: interned, they cost no
+// allocation and are held once, however many processes run. It is a direct-mapped
+// cache: a new string evicts the previous one in its slot.
 type texts struct {
 	seed  maphash.Seed
 	known *[4096]string
 }
 
-// maxText in bytes: longer texts seldom come again. It bounds what is held to
-// 2 MiB.
+// maxText is the length of the longest interned string, in bytes: longer ones rarely
+// recur. It bounds the cache to 2 MiB.
 const maxText = 512
 
 func newTexts() texts {
@@ -24,9 +23,9 @@ func (t *texts) of(b []byte) string {
 	if len(b) == 0 || len(b) > maxText {
 		return string(b)
 	}
-	place := &t.known[maphash.Bytes(t.seed, b)%uint64(len(t.known))]
-	if *place != string(b) {
-		*place = string(b)
+	slot := &t.known[maphash.Bytes(t.seed, b)%uint64(len(t.known))]
+	if *slot != string(b) {
+		*slot = string(b)
 	}
-	return *place
+	return *slot
 }

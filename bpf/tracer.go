@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -18,35 +17,44 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// Options says what the kernel programs gather.
+// Options selects what the BPF programs capture.
 type Options struct {
 	// RingSize is the size of the ring buffer in bytes, a power of two and a
 	// multiple of the page size.
 	RingSize int
-	// ArgsMaxBytes is how much of argv is taken, in bytes, up to 32768.
+	// ArgsMaxBytes is how much of argv is captured, in bytes, up to 32768.
 	ArgsMaxBytes int
 	// WorkingDirectory turns Image.WorkingDirectory on.
 	WorkingDirectory bool
-	// Variables names the environment variables to look for at an exec: at most
-	// 16, of at most 64 bytes each. Without any, no environment is read.
+	// Variables names the environment variables to capture at an exec: at most 32,
+	// of at most 64 bytes each. Without any, no environment is read. Values
+	// have up to 8192 bytes; a TRACESTATE up to 512; a TRACEPARENT the 55 of its
+	// form, or "invalid" if it has another.
 	Variables []string
-	// CgroupPaths has a Named event tell the path of each cgroup before the first
-	// Fork or Exec that shows its id.
+	// CgroupPaths turns CgroupPath events on: the path of each cgroup comes before the
+	// first Fork or Exec that has its id.
 	CgroupPaths bool
-	// OnlyDescendants traces only processes that this one forks after Open,
-	// and theirs, in the kernel already, until StopFollowing.
+	// OnlyDescendants limits tracing to the descendants that this process forks after
+	// Open. The BPF programs filter, so other processes cost next to nothing.
 	OnlyDescendants bool
-	// Pin, when set, has the programs go on when the agent ends: a directory of a
-	// BPF file system, that is procspan's own. What an earlier agent has pinned
-	// there is taken over, or replaced; see Start.
+	// Rules allows SetRules and MarkTree.
+	Rules bool
+	// Pin, if set, keeps the programs running after the agent ends: a directory of a
+	// BPF file system, for procspan alone. Programs that a previous agent pinned
+	// there are taken over or replaced; see Origin.
 	Pin string
 }
 
-// maxArgs is ARGS_MAX of procspan.bpf.c.
-const maxArgs = 32768
+// The bounds of Options, as the BPF programs have them.
+const (
+	maxArgs         = int(procspanWireBoundARGS_MAX)
+	maxVariables    = int(procspanWireBoundVARIABLES_MAX)
+	maxVariableName = int(procspanWireBoundVARIABLE_NAME_MAX)
+	maxValue        = int(procspanWireBoundVARIABLE_MAX) - maxVariableName - len("=\x00")
+)
 
-// Tracer is the kernel programs, loaded and attached. Its methods are for one
-// goroutine, but for Interrupt.
+// Tracer is the BPF programs, loaded and attached. Only Interrupt is safe for
+// concurrent use.
 type Tracer struct {
 	objects procspanObjects
 	links   []link.Link
@@ -54,14 +62,18 @@ type Tracer struct {
 	decoder *Decoder
 
 	features features
+	self     process.ID // set by FollowChild
 
-	begun   Start
+	// counters are those of dropped trees, by name; nil until they are needed.
+	counters map[string]uint32
+
+	origin  Origin
 	session Session
-	pins    *os.File // the directory of what is pinned, locked; or nil
+	pins    *os.File // the directory of pins, locked; or nil
 }
 
-// Open loads the programs and attaches them: what happens from its return on
-// will be read. An error tells its cure; see [Error].
+// Open loads and attaches the programs: everything that happens after it returns is
+// read. Errors contain a hint where one is known; see [Error].
 func Open(o Options) (*Tracer, error) {
 	if err := enoughFiles(); err != nil {
 		return nil, err
@@ -101,8 +113,8 @@ func open(o Options, features features) (*Tracer, error) {
 	return t, nil
 }
 
-// openPinned takes over what is pinned in a directory that is locked, or pins
-// there anew.
+// openPinned takes over the programs pinned in a locked directory, or loads and pins
+// new ones.
 func openPinned(o Options, features features) (*Tracer, error) {
 	t, err := takeOver(o, features)
 	switch {
@@ -114,19 +126,23 @@ func openPinned(o Options, features features) (*Tracer, error) {
 	case errors.Is(err, errIncompatible), errors.Is(err, fs.ErrNotExist):
 		return load(o, features)
 	}
-	return nil, explain("take over the kernel programs in "+o.Pin, err)
+	return nil, explain("take over the BPF programs in "+o.Pin, err)
 }
 
-// load loads the programs, which takes the most time, and then attaches them, in
-// the place of those that are pinned.
+// load loads the programs, which takes the most time, and then attaches them in place
+// of pinned ones.
 func load(o Options, features features) (*Tracer, error) {
 	spec, err := prepare(o, features)
 	if err != nil {
 		return nil, err
 	}
+	return loadSpec(spec, o, features)
+}
+
+func loadSpec(spec *ebpf.CollectionSpec, o Options, features features) (*Tracer, error) {
 	t := &Tracer{decoder: NewDecoder(), features: features}
 	if err := spec.LoadAndAssign(&t.objects, nil); err != nil {
-		return nil, explain("load the kernel programs", err)
+		return nil, explain("load the BPF programs", err)
 	}
 	if err := t.start(o); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -134,9 +150,9 @@ func load(o Options, features features) (*Tracer, error) {
 	return t, nil
 }
 
-// raiseMemlock lifts RLIMIT_MEMLOCK, which kernels before 5.11 charge BPF
-// memory to, and returns what sets it back: a command that procspan runs must
-// not inherit it. Where raising is refused, loading says whether it mattered.
+// raiseMemlock lifts RLIMIT_MEMLOCK, to which kernels before 5.11 charge BPF memory,
+// and returns a function that restores it: a command run by procspan must not inherit
+// it. If raising is refused, loading shows whether that matters.
 func raiseMemlock() (restore func()) {
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before); err != nil || rlimit.RemoveMemlock() != nil {
@@ -145,7 +161,7 @@ func raiseMemlock() (restore func()) {
 	return func() { _ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before) }
 }
 
-// prepare sets what differs from kernel to kernel and from use to use.
+// prepare adapts the programs to this kernel and to the options.
 func prepare(o Options, features features) (*ebpf.CollectionSpec, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -153,7 +169,7 @@ func prepare(o Options, features features) (*ebpf.CollectionSpec, error) {
 	}
 	spec, err := loadProcspan()
 	if err != nil {
-		return nil, fmt.Errorf("read the embedded kernel programs: %w", err)
+		return nil, fmt.Errorf("read the embedded BPF programs: %w", err)
 	}
 	spec.Maps[procspanMapEvents].MaxEntries = uint32(o.RingSize)
 	spec.Maps[procspanMapScratch].MaxEntries = uint32(cpus)
@@ -161,27 +177,38 @@ func prepare(o Options, features features) (*ebpf.CollectionSpec, error) {
 		spec.Maps[procspanMapSearches].MaxEntries = uint32(cpus)
 	}
 	if !o.CgroupPaths {
-		spec.Maps[procspanMapNamed].MaxEntries = 1
+		spec.Maps[procspanMapCgroupsSent].MaxEntries = 1
 	}
 	if !o.OnlyDescendants {
 		spec.Maps[procspanMapFollowed].MaxEntries = 1
 	}
+	if !o.Rules {
+		spec.Maps[procspanMapTrees].MaxEntries = 1
+		spec.Maps[procspanMapMarks].MaxEntries = 1
+		spec.Maps[procspanMapRuleTexts].MaxEntries = 1
+		spec.Maps[procspanMapRuleUsers].MaxEntries = 1
+	}
 	names, firsts, prefix := searched(o.Variables)
+	limits, traceparent, tracestate := variableLimits(o.Variables)
 	for name, value := range map[string]any{
 		procspanVarArgsLimit:      uint32(o.ArgsMaxBytes),
 		procspanVarCaptureCwd:     o.WorkingDirectory,
 		procspanVarCaptureCgroups: o.CgroupPaths,
 		procspanVarOnlyFollowed:   o.OnlyDescendants,
 		procspanVarHasGroupDead:   features.groupDead,
-		procspanVarWatermark:      uint64(o.RingSize) / 4,
+		procspanVarRulesEnabled:   o.Rules,
+		procspanVarWatermark:      uint64(o.RingSize) / watermarkShare,
 
 		procspanVarVariables:       names,
 		procspanVarVariablesCount:  uint32(len(o.Variables)),
 		procspanVarVariablesFirst:  firsts,
 		procspanVarVariablesPrefix: prefix,
+		procspanVarVariablesMax:    limits,
+		procspanVarTraceparent:     traceparent,
+		procspanVarTracestate:      tracestate,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
-			return nil, fmt.Errorf("set %s of the kernel programs: %w", name, err)
+			return nil, fmt.Errorf("set %s of the BPF programs: %w", name, err)
 		}
 	}
 	if !features.rdonlyCast {
@@ -192,8 +219,8 @@ func prepare(o Options, features features) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// removeCasts makes of the calls of bpf_rdonly_cast, the only kernel function that is
-// called, what the kernel makes of them: the result is the first argument.
+// removeCasts replaces calls of bpf_rdonly_cast, the only kernel function that is
+// called, by their effect: they return their first argument.
 func removeCasts(code asm.Instructions) {
 	for i := range code {
 		if code[i].IsKfuncCall() {
@@ -202,50 +229,14 @@ func removeCasts(code asm.Instructions) {
 	}
 }
 
-// The bounds of Options.Variables, VARIABLES_MAX and VARIABLE_NAME_MAX of
-// procspan.bpf.c.
-const (
-	maxVariables    = 16
-	maxVariableName = 64
-)
-
-func checkVariables(names []string) error {
-	if len(names) > maxVariables {
-		return fmt.Errorf("look for environment variables: at most %d names (got %d)", maxVariables, len(names))
-	}
-	for _, name := range names {
-		if name == "" || len(name) > maxVariableName || strings.ContainsAny(name, "=\x00") {
-			return fmt.Errorf("look for environment variables: a name is 1 to %d bytes, none of them '=' or NUL (got %q)", maxVariableName, name)
-		}
-	}
-	return nil
-}
-
-// searched returns the names as the kernel side compares them, each followed by
-// '=', the set of the bytes c that they begin with, bit c%64, and eight times each
-// of the two bytes that all of these begin with, or zeros.
-func searched(names []string) (terms [maxVariables][maxVariableName + 1]byte, firsts uint64, prefix [2]uint64) {
-	alike := len(names) > 0
-	for i, name := range names {
-		copy(terms[i][:], name+"=")
-		firsts |= 1 << (name[0] % 64)
-		alike = alike && [2]byte(terms[i][:2]) == [2]byte(terms[0][:2])
-	}
-	if alike {
-		const each = 0x0101010101010101
-		prefix = [2]uint64{each * uint64(terms[0][0]), each * uint64(terms[0][1])}
-	}
-	return terms, firsts, prefix
-}
-
-// programs returns those that see events, in the order they are attached in. The
-// exit's goes before the exec's and the fork's: a process that ends while they are
-// being attached is then known to have ended.
+// programs returns the tracing programs in the order of their attachment. The exit's
+// precedes those of exec and fork, so that the end of a process is seen even if it
+// ends during attachment.
 func (t *Tracer) programs() []*ebpf.Program {
 	return []*ebpf.Program{t.objects.OnSignal, t.objects.OnExit, t.objects.OnExec, t.objects.OnFork}
 }
 
-// programNames are the names of programs, in their order.
+// programNames returns the names of programs, in the same order.
 func programNames() []string {
 	return []string{procspanProgOnSignal, procspanProgOnExit, procspanProgOnExec, procspanProgOnFork}
 }
@@ -275,10 +266,10 @@ func (t *Tracer) start(o Options) error {
 	if o.Pin != "" {
 		replaced, err := removePinned(o.Pin)
 		if err != nil {
-			return explain("remove the kernel programs in "+o.Pin, err)
+			return explain("remove the BPF programs in "+o.Pin, err)
 		}
 		if replaced {
-			t.begun = Replaced
+			t.origin = Replaced
 		}
 	}
 	for _, program := range t.programs() {
@@ -294,23 +285,22 @@ func (t *Tracer) start(o Options) error {
 	return nil
 }
 
-// Paths says in words which of several ways this kernel made the tracer take.
-func (t *Tracer) Paths() string {
-	exit := "the last thread is told by signal->live (the exit tracepoint has no group_dead)"
+// Methods describes which of several methods this kernel allows.
+func (t *Tracer) Methods() string {
+	exit := "the last thread is found by signal->live (the exit tracepoint has no group_dead)"
 	if t.features.groupDead {
-		exit = "the last thread is told by the exit tracepoint (group_dead)"
+		exit = "the last thread is found by the exit tracepoint (group_dead)"
 	}
-	oom := "the limit of a memory cgroup that was hit is not told (there is no mem_cgroup->oom_lock)"
+	oom := "the memory cgroup whose limit was hit is unknown (no mem_cgroup->oom_lock)"
 	if t.features.oomLock {
-		oom = "the limit of a memory cgroup that was hit is told by mem_cgroup->oom_lock"
+		oom = "the memory cgroup whose limit was hit is found by mem_cgroup->oom_lock"
 	}
 	return exit + "; " + oom
 }
 
-// Read waits for the next event until the deadline and fills ev. Once the
-// deadline has passed and all that the ring holds has been read, it returns
-// os.ErrDeadlineExceeded. Any other error is a record that could not be
-// decoded, or the ring itself failing.
+// Read waits for the next event until the deadline and fills ev. Once the deadline has
+// passed and the ring is drained, it returns os.ErrDeadlineExceeded. Other errors are
+// ErrMalformed for a single record, or a failure of the ring itself.
 func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
 	record, err := t.ring.read(deadline)
 	if err != nil {
@@ -319,15 +309,14 @@ func (t *Tracer) Read(deadline time.Time, ev *process.Event) error {
 	return t.decoder.Decode(record, ev)
 }
 
-// Interrupt has Read, now or at its next call, behave as if its deadline had
-// passed. Unlike the other methods it may be called by any goroutine, until
-// Close is.
+// Interrupt makes the current or the next Read return as if its deadline had passed.
+// Any goroutine may call it, until Close is called.
 func (t *Tracer) Interrupt() {
 	t.ring.interrupt()
 }
 
-// Detach ends the observation, unless the programs are pinned. What the ring still
-// holds can be read after.
+// Detach ends the tracing, unless the programs are pinned. The rest of the ring can
+// still be read.
 func (t *Tracer) Detach() error {
 	var errs []error
 	for _, l := range t.links {
@@ -337,7 +326,7 @@ func (t *Tracer) Detach() error {
 	return errors.Join(errs...)
 }
 
-// Close detaches and releases everything; it may be called again.
+// Close detaches and releases everything. It is idempotent.
 func (t *Tracer) Close() error {
 	err := t.Detach()
 	if t.ring != nil {

@@ -10,19 +10,19 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// emulated says that a CPU may stand still at any time, which the kernel and the
-// programs take for work, each at its own moments: CPU times then tell nothing.
+// emulated: a CPU may stall at any time, which the kernel and the programs count as
+// CPU time, each at other moments, so CPU times cannot be compared.
 var emulated = flag.Bool("emulated", false, "this machine is emulated")
 
-// What the exit says a process used is what wait4 says, but for what it takes the
-// process to end after.
+// The usage in an exit equals that of wait4, except for what the process uses after
+// the tracepoint.
 func TestUsage(t *testing.T) {
+	tr := tracer(t, Options{OnlyDescendants: true})
 	for _, what := range []string{
 		"exit 0", "burn 1ms", "burn 10ms", "burn 100ms",
 		"burn in threads", "leader first", "touch", "write", "sleep",
 	} {
 		t.Run(what, func(t *testing.T) {
-			tr := tracer(t, Options{OnlyDescendants: true})
 			cmd := self(what)
 			cmd.Dir = t.TempDir()
 			if err := cmd.Run(); err != nil {
@@ -79,12 +79,9 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// exitOf ends the observation and returns the exit of a process.
+// exitOf returns the exit of a process that was waited for.
 func exitOf(t *testing.T, tr *Tracer, pid int) process.Event {
 	t.Helper()
-	if err := tr.Detach(); err != nil {
-		t.Fatal(err)
-	}
 	for _, ev := range of(rest(t, tr), pid) {
 		if ev.Kind == process.Exit {
 			return ev

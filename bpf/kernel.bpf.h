@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The kernel fields that procspan reads, and no others. Offsets here mean
- * nothing: preserve_access_index makes the loader take each from the running
- * kernel's BTF (CO-RE), so one object serves every kernel since 5.10.
+ * The kernel fields that procspan reads, and no others. Offsets here mean nothing:
+ * with preserve_access_index the loader takes each offset from the BTF of the
+ * running kernel (CO-RE), so one object serves every kernel since 5.10.
  */
 #ifndef PROCSPAN_KERNEL_H
 #define PROCSPAN_KERNEL_H
@@ -20,21 +20,26 @@ typedef _Bool bool;
 #define true 1
 #define false 0
 
+#define EEXIST 17
+
 /* include/uapi/linux/bpf.h */
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 };
+#define BPF_F_NO_PREALLOC 1
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_CONS_POS = 2,
 };
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -46,7 +51,7 @@ enum pid_type {
 	PIDTYPE_MAX = 4,
 };
 
-/* include/linux/cgroup-defs.h; the loader puts the kernel's own values in. */
+/* include/linux/cgroup-defs.h; the loader replaces the values by the kernel's. */
 enum cgroup_subsys_id {
 	cpu_cgrp_id,
 	memory_cgrp_id,
@@ -67,7 +72,7 @@ typedef struct {
 	int counter;
 } atomic_t;
 
-/* What a namespace has, whatever its kind. */
+/* Common to all kinds of namespaces. */
 struct ns_common {
 	unsigned int inum;
 };
@@ -127,6 +132,10 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct wait_queue_head {
+	struct list_head head;
+};
+
 typedef struct {
 	unsigned int val;
 } kuid_t;
@@ -180,9 +189,10 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	struct list_head thread_head;
+	struct wait_queue_head wait_chldexit;
 	struct pid *pids[PIDTYPE_MAX];
 	struct tty_struct *tty;
-	/* Of the threads that were released. */
+	/* Sums over the released threads. */
 	seqlock_t stats_lock;
 	__u64 utime;
 	__u64 stime;
@@ -271,7 +281,21 @@ struct fs_struct {
 	struct path pwd;
 };
 
+struct percpu_counter {
+	__s64 count;
+};
+
+/* include/linux/mm_types_task.h; the same values in all kernels */
+enum {
+	MM_FILEPAGES = 0,
+	MM_ANONPAGES = 1,
+	MM_SHMEMPAGES = 3,
+	NR_MM_COUNTERS = 4,
+};
+
 struct mm_struct {
+	struct percpu_counter rss_stat[NR_MM_COUNTERS]; /* since 6.2 */
+	unsigned long hiwater_rss;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	unsigned long env_start;
@@ -293,6 +317,10 @@ struct sched_entity {
 	__u64 sum_exec_runtime;
 };
 
+struct sched_info {
+	unsigned long long run_delay;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int exit_state;
@@ -309,6 +337,7 @@ struct task_struct {
 	struct cred *real_cred;
 	struct list_head thread_node;
 	struct sched_entity se;
+	struct sched_info sched_info;
 	__u64 utime;
 	__u64 stime;
 	unsigned long nvcsw;
@@ -340,5 +369,9 @@ struct bpf_iter__task {
 };
 
 #pragma clang attribute pop
+
+/* These need the types above. */
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* What a task belongs to. */
+/* The session, process group, terminal and cgroups of a task. */
 #ifndef PROCSPAN_GROUPS_H
 #define PROCSPAN_GROUPS_H
 
-/* tty_devnum, as new_encode_dev has it. */
+#include "kernel.bpf.h"
+#include "wire.bpf.h"
+
+/* tty_devnum, as new_encode_dev encodes it. */
 static __always_inline __u32 devnum(struct tty_struct *tty)
 {
 	struct tty_driver *driver = tty->driver;
@@ -12,7 +15,7 @@ static __always_inline __u32 devnum(struct tty_struct *tty)
 	return (minor & 0xff) | driver->major << 8 | (minor & ~0xff) << 12;
 }
 
-/* The controller whose hierarchy of version 1 stands for all; -1 for none. */
+/* The controller whose v1 hierarchy stands for all of them; -1 for none. */
 static __always_inline int v1_controller(void)
 {
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
@@ -45,8 +48,8 @@ static __always_inline void fill_groups(struct wire_groups *g, struct task_struc
 
 		g->cgroup_v2 = cgroup->kn->id;
 		/*
-		 * In version 2 a controller's cgroup may be an ancestor, the last
-		 * where it is enabled.
+		 * In v2 a controller's cgroup may be an ancestor: the nearest that
+		 * enables it.
 		 */
 		if (i >= 0 && set->subsys[i]->cgroup->root != root)
 			cgroup = set->subsys[i]->cgroup;

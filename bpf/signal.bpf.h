@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* Why a signal killed a process. */
-#ifndef PROCSPAN_DEATH_H
-#define PROCSPAN_DEATH_H
+/* The sender of the signal that killed a process. */
+#ifndef PROCSPAN_SIGNAL_H
+#define PROCSPAN_SIGNAL_H
+
+#include "kernel.bpf.h"
+#include "wire.bpf.h"
+#include "ring.bpf.h"
+#include "task.bpf.h"
 
 /* include/uapi/asm-generic/signal.h */
 #define SIGKILL	 9
@@ -14,7 +19,7 @@
 #define SIGURG	 23
 #define SIGWINCH 28
 #define BIT(n)	 (1ULL << (n))
-/* What kills nobody, with a handler or without one. */
+/* Signals whose default action does not terminate. */
 #define HARMLESS                                                                                   \
 	(BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) | \
 	 BIT(SIGURG) | BIT(SIGWINCH))
@@ -30,17 +35,17 @@ enum {
 /* include/trace/events/signal.h */
 enum {
 	TRACE_SIGNAL_DELIVERED = 0,
-	TRACE_SIGNAL_LOSE_INFO = 4, /* delivered, too */
+	TRACE_SIGNAL_LOSE_INFO = 4, /* delivered without its siginfo */
 };
 
-/* A process and what was sent to it: one signal may wait while others come. */
+/* A process and a signal sent to it. Several signals may be pending at once. */
 struct signal_key {
 	__u64 start;
 	__u32 pid;
 	__u32 signal;
 };
 
-/* Who sent it last, or the SIGKILL of the kernel. */
+/* The last sender, or the kernel for a SIGKILL of its own. */
 struct last_signal {
 	__u64 start; /* of the sender; 0 for the kernel */
 	__u64 exec_id;
@@ -50,7 +55,7 @@ struct last_signal {
 	char comm[TASK_COMM_LEN];
 };
 
-/* Those that nobody died of are pushed out in time. */
+/* The entries of signals that kill nobody are evicted in time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -59,9 +64,9 @@ struct {
 } signals SEC(".maps");
 
 /*
- * The limit, in pages, of the memory cgroup that has no room left for the victim:
- * it and all below it have oom_lock while its victim is chosen and killed, which
- * those of a machine that has no room left have not. 0 for none.
+ * The limit, in pages, of the memory cgroup whose limit was hit; 0 for none. While
+ * its OOM killer chooses and kills a victim, that cgroup and all below it have
+ * oom_lock set. When the whole machine is out of memory, none has.
  */
 static __always_inline __u64 oom_limit(struct task_struct *victim)
 {
@@ -80,36 +85,30 @@ static __always_inline __u64 oom_limit(struct task_struct *victim)
 	return limit;
 }
 
-/* __send_signal: runs in the sender, as far as there is one. */
-SEC("tp_btf/signal_generate")
-int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
-	     int result)
+/* Notes the sender of a signal that may kill. Runs in the sender, if there is one. */
+static __always_inline void note_sender(struct task_struct *task, int sig,
+					struct kernel_siginfo *info)
 {
 	struct signal_key key = {.signal = sig};
 	struct last_signal last = {};
 	struct task_struct *leader;
 	bool sent = true;
 
-	if (BIT(sig & 63) & HARMLESS ||
-	    (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO))
-		return 0;
 	key.pid = task->tgid;
-	if (only_followed && !bpf_map_lookup_elem(&followed, &key.pid))
-		return 0;
 	leader = task->group_leader;
 	key.start = leader->start_boottime;
 	last.pid = bpf_get_current_pid_tgid() >> 32;
 	if ((__u64)info > SEND_SIG_PRIV) {
-		/* Not read in place: to newer verifiers info is no pointer, as it need not be. */
+		/* Read by a helper: newer verifiers do not take info for a pointer. */
 		int code = BPF_CORE_READ(info, si_code);
 
-		/* Not timers and the like, which find anybody running. */
+		/* Timers and the like run in an arbitrary task. */
 		sent = code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 	} else if ((__u64)info == SEND_SIG_PRIV || last.pid == key.pid) {
 		sent = false; /* NOINFO to itself: SIGPIPE, SIGXFSZ */
 	}
 	if (sig == SIGKILL && bpf_map_lookup_elem(&signals, &key)) /* the first kills */
-		return 0;
+		return;
 	if (sent) {
 		struct task_struct *sender = (void *)bpf_get_current_task();
 
@@ -122,13 +121,13 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 		last.oom_limit = oom_limit(task);
 	} else {
 		bpf_map_delete_elem(&signals, &key);
-		return 0;
+		return;
 	}
-	bpf_map_update_elem(&signals, &key, &last, BPF_ANY);
-	return 0;
+	if (bpf_map_update_elem(&signals, &key, &last, BPF_ANY))
+		count_loss(LOST_SIGNAL);
 }
 
-static __always_inline void fill_death(struct wire_exit *record, struct task_struct *task)
+static __always_inline void fill_killer(struct wire_exit *record, struct task_struct *task)
 {
 	__u32 signal = record->status & 0x7f;
 	struct signal_key key = {
@@ -146,10 +145,7 @@ static __always_inline void fill_death(struct wire_exit *record, struct task_str
 		__builtin_memcpy(record->killer_comm, last->comm, sizeof(last->comm));
 		bpf_map_delete_elem(&signals, &key);
 	}
-	/*
-	 * A process that was dying anyway is marked as a victim, too
-	 * (task_will_free_mem).
-	 */
+	/* task_will_free_mem marks processes that were dying anyway. */
 	if (signal == SIGKILL && !record->killer_pid && task->signal->oom_mm)
 		record->header.flags |= WIRE_OOM_KILLED;
 }

@@ -1,35 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/*
- * The search for environment variables. Its functions are not static: the
- * verifier then takes each on its own, once, for any argument, and not again for
- * each iteration of the loops it is called in.
- */
+/* The search for environment variables. For functions that are not static see loop.bpf.h. */
 #ifndef PROCSPAN_ENVIRONMENT_H
 #define PROCSPAN_ENVIRONMENT_H
 
-/* Bounds of the search. */
-#define VARIABLES_MAX  16
+#include "kernel.bpf.h"
+#include "wire.bpf.h"
+#include "exec.bpf.h"
+#include "loop.bpf.h"
+#include "ring.bpf.h"
+
 #define CHUNK	       2048
 #define CHUNKS_MAX     1024
 #define CHUNKS_AT_ONCE 32
 
-/* The variables looked for, each as "NAME=". */
+/* The requested variables, each as "NAME=". */
 const volatile char variables[VARIABLES_MAX][VARIABLE_NAME_MAX + 1] = {};
 const volatile __u32 variables_count = 0;
-const volatile __u64 variables_first = 0; /* bit c % 64 is set where a name begins with c */
-/* Eight times each of the two bytes that all names, with the '=', begin with; or 0. */
+const volatile __u64 variables_first = 0; /* bit c % 64: a name begins with c */
+/* The two bytes that all "NAME="s begin with, each repeated eight times; or 0. */
 const volatile __u64 variables_prefix[2] = {};
+/* The largest size of each, as NAME=value and its NUL. */
+const volatile __u32 variables_max[VARIABLES_MAX] = {};
+const volatile __u32 traceparent = VARIABLES_MAX; /* the index of TRACEPARENT */
+const volatile __u32 tracestate = VARIABLES_MAX;
 
-/* A search for environment variables. */
 struct search {
-	__u64 begin; /* in user memory: of the arguments, if they are searched over, or the
-			environment */
+	__u64 begin; /* user address of the searched range: the environment, or the
+			arguments with the environment right behind them */
 	__u64 size;
-	__u64 args;    /* how many bytes of arguments stand before the environment */
-	__u64 address; /* of the chunk; 0 for none */
+	__u64 args;    /* bytes of arguments before the environment */
+	__u64 address; /* user address of chunk; 0 for none */
 	__u32 found;   /* bit i: variables[i] */
-	__u32 len;     /* of what chunk holds */
-	/* With room for a name that begins right after the chunk. */
+	__u32 len;     /* of the used part of chunk */
+	/* With room for a name that begins right behind the chunk. */
 	char chunk[CHUNK + VARIABLE_NAME_MAX + 1];
 };
 
@@ -41,7 +44,7 @@ struct {
 	__type(value, struct search);
 } searches SEC(".maps");
 
-/* Whether the string at chunk[at] is the variable i. */
+/* Whether variable i stands at chunk[at]. */
 __noinline int is_variable(__u64 at, __u64 i)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -60,16 +63,41 @@ __noinline int is_variable(__u64 at, __u64 i)
 	return false;
 }
 
-/*
- * Appends the string at chunk[at] to the record, if it is a variable looked for
- * and the first of its name.
- */
+#define TRACEPARENT_MAX ((long)sizeof("TRACEPARENT=") + TRACEPARENT_SIZE)
+#define INVALID		"invalid" /* replaces a malformed TRACEPARENT */
+
+/* Whether the variable has the form version-trace-parent-flags. The agent checks the digits. */
+static __always_inline bool is_traceparent(const char *value, long size)
+{
+	if (size < TRACEPARENT_MAX || value[2] != '-' || value[35] != '-' || value[52] != '-')
+		return false;
+	/* Version 00 ends here; later ones may go on after another dash. */
+	return size == TRACEPARENT_MAX ||
+	       (value[TRACEPARENT_SIZE] == '-' && (value[0] != '0' || value[1] != '0'));
+}
+
+/* Cuts a TRACEPARENT to what all versions have, and returns its new size. */
+static __always_inline long cut_traceparent(char *variable, long size)
+{
+	char *value = variable + sizeof("TRACEPARENT=") - 1;
+
+	if (size == sizeof("TRACEPARENT=")) /* empty */
+		return size;
+	if (is_traceparent(value, size)) {
+		value[TRACEPARENT_SIZE] = 0;
+		return TRACEPARENT_MAX;
+	}
+	__builtin_memcpy(value, INVALID, sizeof(INVALID));
+	return sizeof("TRACEPARENT=") - 1 + sizeof(INVALID);
+}
+
+/* Appends the string at chunk[at] if it is a requested variable, the first of its name. */
 __noinline int take_variable(__u64 at)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct exec_record *record = bpf_map_lookup_elem(&scratch, &cpu);
 	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
-	__u32 i, end;
+	__u32 i, end, max;
 	long len;
 
 	if (!record || !search || at > CHUNK || at >= search->len ||
@@ -78,17 +106,25 @@ __noinline int take_variable(__u64 at)
 	for (i = 0; i < variables_count && i < VARIABLES_MAX; i++)
 		if (is_variable(at, i))
 			break;
-	if (i >= variables_count || search->found & 1 << i)
+	if (i >= variables_count || i >= VARIABLES_MAX || search->found & 1U << i)
 		return 0;
-	search->found |= 1 << i;
+	search->found |= 1U << i;
 	end = record->end;
-	if (end > EXEC_DATA_MAX) /* never; the verifier wants to see it */
+	if (end > EXEC_DATA_MAX) /* never; for the verifier */
 		return 0;
-	len = bpf_probe_read_user_str(record->data + end, VARIABLE_MAX + 1,
-				      (void *)(search->address + at));
+	max = variables_max[i];
+	if (max > VARIABLE_MAX) /* never; for the verifier */
+		return 0;
+	len = bpf_probe_read_user_str(record->data + end, max + 1, (void *)(search->address + at));
 	if (len < 0)
 		count_loss(LOST_ENVIRONMENT);
-	if (len < 0 || len > VARIABLE_MAX || record->exec.env_len + len > ENV_MAX) {
+	if (i == traceparent && len >= 0)
+		len = cut_traceparent(record->data + end, len);
+	if (i == tracestate && len > max) {
+		count_loss(LOST_TRACESTATE);
+		return 0;
+	}
+	if (len < 0 || len > max || record->exec.env_len + len > ENV_MAX) {
 		record->exec.header.flags |= WIRE_ENV_CUT;
 		return 0;
 	}
@@ -104,19 +140,19 @@ static __always_inline __u64 nul_bytes(__u64 w)
 {
 	const __u64 low = EACH_BYTE(0x7f);
 
-	if (!((w - EACH_BYTE(1)) & EACH_BYTE(0x80))) /* the soonest told, for ASCII */
+	if (!((w - EACH_BYTE(1)) & EACH_BYTE(0x80))) /* the fast path, for ASCII */
 		return 0;
 	return ~(((w & low) + low) | w | low);
 }
 
-/* The index of the first byte that nul_bytes marked. */
+/* The index of the first byte marked by nul_bytes. */
 static __always_inline __u64 first_marked(__u64 marked)
 {
 	return ((marked & -marked) >> 7) * 0x0001020304050607 >> 56 & 7;
 }
 
-/* Looks at the string that begins at chunk[at], or at what stands after the end. */
-static __always_inline void look_at(struct search *search, __u64 at)
+/* Checks the string at chunk[at], which may lie behind the used part. */
+static __always_inline void check_string(struct search *search, __u64 at)
 {
 	__u8 first = search->chunk[at];
 
@@ -124,8 +160,8 @@ static __always_inline void look_at(struct search *search, __u64 at)
 		take_variable(at);
 }
 
-/* Looks at the strings that begin after the NULs marked in the word at i. */
-__noinline int look_at_several(__u64 i, __u64 marked)
+/* Checks the strings behind the NULs marked in the word at i. */
+__noinline int check_strings(__u64 i, __u64 marked)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
@@ -133,38 +169,38 @@ __noinline int look_at_several(__u64 i, __u64 marked)
 	if (!search || i >= CHUNK)
 		return 0;
 	for (int j = 0; j < 8 && marked; j++) {
-		look_at(search, i + first_marked(marked) + 1);
+		check_string(search, i + first_marked(marked) + 1);
 		marked &= marked - 1;
 	}
 	return 0;
 }
 
-/* Eight bytes at any address: the kernels of amd64 and arm64 have unaligned loads. */
+/* Unaligned: both amd64 and arm64 allow it. */
 static __always_inline __u64 word_at(const char *p)
 {
 	return *(const __u64 *)p;
 }
 
-/* Looks at the strings that begin after the NULs of the 16 bytes at i. */
-__noinline int look_after(__u64 i)
+/* Checks the strings behind the NULs of the 16 bytes at i. */
+__noinline int check_16(__u64 i)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct search *search = bpf_map_lookup_elem(&searches, &cpu);
 
 	if (!search || i >= CHUNK)
 		return 0;
-	look_at_several(i, nul_bytes(word_at(search->chunk + i)));
+	check_strings(i, nul_bytes(word_at(search->chunk + i)));
 	if (i + sizeof(__u64) < CHUNK)
-		look_at_several(i + sizeof(__u64),
-				nul_bytes(word_at(search->chunk + i + sizeof(__u64))));
+		check_strings(i + sizeof(__u64),
+			      nul_bytes(word_at(search->chunk + i + sizeof(__u64))));
 	return 0;
 }
 
 /*
- * Whether the prefix may follow a NUL at one of the eight bytes at p. Never wrong
- * where it says no: one less than NUL has the high bit, with a borrow, too; what
- * follows a NUL, or is not ASCII, may have it as well. Here is no branch for each
- * NUL, whose distances no processor foresees.
+ * Returns 0 only if the prefix follows no NUL among the eight bytes at p. False
+ * positives are possible: subtracting 1 sets the high bit of a NUL, with or without
+ * a borrow, but also of a byte after a NUL and of bytes beyond ASCII. A branch per
+ * NUL would cost more: processors cannot predict the distances between NULs.
  */
 static __always_inline __u64 may_begin(const char *p, __u64 first, __u64 second)
 {
@@ -172,7 +208,7 @@ static __always_inline __u64 may_begin(const char *p, __u64 first, __u64 second)
 	       ((word_at(p + 2) ^ second) - EACH_BYTE(1)) & EACH_BYTE(0x80);
 }
 
-/* Reads one chunk. Returns nonzero when it cannot be read. */
+/* Reads one chunk. Returns nonzero if it is unreadable. */
 static __always_inline int read_chunk(struct search *search, __u64 offset)
 {
 	__u64 address = search->begin + offset, len = search->size - offset;
@@ -186,10 +222,8 @@ static __always_inline int read_chunk(struct search *search, __u64 offset)
 	return 0;
 }
 
-/*
- * Looks at the strings that begin in one chunk, or right after it. Returns
- * nonzero when the chunk cannot be read.
- */
+/* Checks the strings that begin in a chunk, or right behind it. Returns nonzero if it is
+ * unreadable. */
 __noinline int search_chunk(__u64 offset)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -201,9 +235,9 @@ __noinline int search_chunk(__u64 offset)
 	if (search->address != search->begin + offset && read_chunk(search, offset))
 		return -1;
 	if (!offset) {
-		if (search->args > CHUNK) /* never; the verifier wants to see it */
+		if (search->args > CHUNK) /* never; for the verifier */
 			return -1;
-		look_at(search, search->args);
+		check_string(search, search->args);
 	}
 	first = variables_prefix[0];
 	second = variables_prefix[1];
@@ -211,24 +245,24 @@ __noinline int search_chunk(__u64 offset)
 		for (__u64 i = 0; i < CHUNK && i < search->len; i += 2 * sizeof(__u64))
 			if (may_begin(search->chunk + i, first, second) |
 			    may_begin(search->chunk + i + sizeof(__u64), first, second))
-				look_after(i);
+				check_16(i);
 		return 0;
 	}
 	for (__u64 i = 0; i < CHUNK && i < search->len; i += sizeof(__u64)) {
 		__u64 marked = nul_bytes(word_at(search->chunk + i));
 
 		if (marked & (marked - 1))
-			look_at_several(i, marked);
+			check_strings(i, marked);
 		else if (marked)
-			look_at(search, i + first_marked(marked) + 1);
+			check_string(search, i + first_marked(marked) + 1);
 	}
 	return 0;
 }
 
 /*
- * Begins a search, and reads the arguments, too, if they and the environment stand
- * as execve lays them out, one right before the other: one read costs less than
- * two. Returns whether chunk begins with all of the arguments.
+ * Begins a search. Where the environment follows the arguments immediately, as
+ * execve lays them out, one read fetches both, which is cheaper than two. Returns
+ * whether chunk begins with all arguments.
  */
 static __always_inline bool begin_search(struct search *search, struct mm_struct *mm, __u64 args,
 					 __u64 args_size)
@@ -247,7 +281,7 @@ static __always_inline bool begin_search(struct search *search, struct mm_struct
 	return false;
 }
 
-/* Searches some chunks, from offset on. Returns AT_ROOT at the end of all. */
+/* Searches some chunks, from offset on. */
 __noinline int search_chunks(__u64 offset)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -255,7 +289,7 @@ __noinline int search_chunks(__u64 offset)
 
 	for (int i = 0; i < CHUNKS_AT_ONCE && search; i++) {
 		if (offset >= search->size)
-			return AT_ROOT;
+			return AT_END;
 		if (search_chunk(offset)) {
 			count_loss(LOST_ENVIRONMENT);
 			return CUT;

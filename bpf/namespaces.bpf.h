@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* What a task sees of the system, and as which pid the system sees it. */
+/* The namespaces of a task, and its pid in its own pid namespace. */
 #ifndef PROCSPAN_NAMESPACES_H
 #define PROCSPAN_NAMESPACES_H
 
+#include "kernel.bpf.h"
+#include "wire.bpf.h"
+
 /*
  * The host's namespaces: those of init_task, the parent of pid 1. Nearly every task
- * has its nsproxy, too, which tells that all the namespaces behind it are the host's.
+ * shares its nsproxy, and then has all of the host's namespaces in it.
  */
 struct {
-	__u64 nsproxy; /* 0 until it was found */
+	__u64 nsproxy; /* 0 until found */
 	struct wire_namespaces ids;
 } host;
 
-/* Those behind an nsproxy; a kernel may be built without some. */
+/* The namespaces in an nsproxy; a kernel may be built without some. */
 #define EACH_PROXIED(DO)                                                                           \
 	DO(cgroup, cgroup_ns, struct cgroup_namespace)                                             \
 	DO(ipc, ipc_ns, struct ipc_namespace)                                                      \
@@ -24,9 +27,9 @@ struct {
 #define GENERATIONS_MAX 64
 
 /*
- * Looks for init_task above a task. Where that is too far, the next call looks above
- * another; the list of the living begins with the eldest. Not static, as append_above
- * is not: the verifier takes it once, not for each call.
+ * Finds init_task above a task. Where that is too far, the next call tries another
+ * task; the list of running processes begins with the oldest. Not static; see
+ * loop.bpf.h.
  */
 __noinline int find_host(__u64 below)
 {
@@ -49,8 +52,8 @@ __noinline int find_host(__u64 below)
 }
 
 /*
- * pid_vnr of the thread group, the pid in the innermost namespace, and that
- * namespace. CO-RE takes no index that is not constant.
+ * The pid of the thread group in its innermost pid namespace (pid_vnr), and that
+ * namespace. CO-RE allows constant indices only.
  */
 static __always_inline void fill_pid(struct wire_namespaces *ids, struct task_struct *task)
 {
@@ -60,7 +63,7 @@ static __always_inline void fill_pid(struct wire_namespaces *ids, struct task_st
 	struct pid_namespace *ns = NULL;
 	int nr = pid->numbers[0].nr;
 
-	if (pid->level) { /* the host's has level 0 */
+	if (pid->level) { /* level 0 is the host's */
 		bpf_probe_read_kernel(&nr, sizeof(nr),
 				      upid + bpf_core_field_offset(struct upid, nr));
 		bpf_probe_read_kernel(&ns, sizeof(ns),
@@ -70,34 +73,34 @@ static __always_inline void fill_pid(struct wire_namespaces *ids, struct task_st
 	ids->vpid = nr;
 }
 
-static __always_inline __u32 unless(__u32 host_has_it, __u32 inum)
+static __always_inline __u32 unless_host(__u32 host_inum, __u32 inum)
 {
-	return inum == host_has_it ? 0 : inum;
+	return inum == host_inum ? 0 : inum;
 }
 
-/* Not inlined: the verifier then goes on from one state, whichever way it was taken. */
+/* Not inlined: the verifier then resumes the caller in one state, whatever the path. */
 static __noinline int fill_namespaces(struct wire_namespaces *ids, struct task_struct *task)
 {
-	struct nsproxy *proxy = task->nsproxy; /* NULL once it has let go of them */
+	struct nsproxy *proxy = task->nsproxy; /* NULL once released */
 	struct cred *cred = task->real_cred;
 
 	__builtin_memset(ids, 0, sizeof(*ids));
 	fill_pid(ids, task);
 	if (!host.nsproxy) {
-		__u64 number = 0; /* which a function that is not static takes */
+		__u64 number = 0; /* the only kind of argument of find_host */
 
 		bpf_probe_read_kernel(&number, sizeof(number), &task);
 		find_host(number);
-		if (!host.nsproxy) /* what differs from it is not known */
+		if (!host.nsproxy) /* nothing to compare with */
 			return 0;
 	}
 	if (cred)
-		ids->user = unless(host.ids.user, cred->user_ns->ns.inum);
+		ids->user = unless_host(host.ids.user, cred->user_ns->ns.inum);
 	if (!proxy || (__u64)proxy == host.nsproxy)
 		return 0;
 #define FILL(kind, pointer, type)                                                                  \
 	if (bpf_core_field_exists(type, ns))                                                       \
-		ids->kind = unless(host.ids.kind, proxy->pointer->ns.inum);
+		ids->kind = unless_host(host.ids.kind, proxy->pointer->ns.inum);
 	EACH_PROXIED(FILL)
 	return 0;
 }
