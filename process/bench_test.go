@@ -29,13 +29,7 @@ func BenchmarkTable(b *testing.B) {
 func BenchmarkSnapshot(b *testing.B) {
 	for _, living := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("living=%d", living), func(b *testing.B) {
-			table := NewTable(Limits{Processes: 1 << 20, Bytes: 1 << 30}, Policy{}, testIDs)
-			for pid := range uint32(living) {
-				id := ID{PID: pid + 2, Start: uint64(pid)}
-				table.Apply(&Event{Kind: Exec, ID: id, FirstExec: true, Image: Image{
-					Filename: "/bin/sh", Executable: "/usr/bin/dash", WorkingDirectory: "/srv/build", Args: "sh\x00-c\x00make -j8\x00", ArgsCount: 3,
-				}})
-			}
+			table := crowded(living)
 			var snapshot []byte
 			b.ReportAllocs()
 			for b.Loop() {
@@ -46,6 +40,18 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
+// crowded is a table of processes that live.
+func crowded(living int) *Table {
+	table := NewTable(Limits{Processes: 1 << 20, Bytes: 1 << 30}, Policy{}, testIDs)
+	for pid := range uint32(living) {
+		id := ID{PID: pid + 2, Start: Time(pid)}
+		table.Apply(&Event{Kind: Exec, ID: id, FirstExec: true, Image: Image{
+			Filename: "/bin/sh", Executable: "/usr/bin/dash", WorkingDirectory: "/srv/build", Args: "sh\x00-c\x00make -j8\x00", ArgsCount: 3,
+		}})
+	}
+	return table
+}
+
 // benchmarkTable gives each lifetime a session of its own where session is 1.
 func benchmarkTable(b *testing.B, living int, policy Policy, session uint32, handedOut int) {
 	table := NewTable(Limits{Processes: 1 << 20, Bytes: 1 << 30}, policy, testIDs)
@@ -54,7 +60,7 @@ func benchmarkTable(b *testing.B, living int, policy Policy, session uint32, han
 		shell.Environment = "TRACEPARENT=0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1\x00TRACESTATE=k=v\x00"
 	}
 	groups := Groups{Session: 1, Group: 1, Terminal: 0x8801, Cgroup: Cgroup{V2: 7, V1: 7}}
-	now := uint64(1)
+	now := Time(1)
 	var parent ID
 	for pid := range uint32(living) {
 		now++

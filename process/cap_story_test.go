@@ -92,7 +92,7 @@ func TestCaps(t *testing.T) {
 			s.run("a", "c")
 			s.wait(100)
 			s.exit("c", "b", "a")
-		}, want: []string{"c in c linked to a:a, cap", "b in a under a", "a in a, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"c in c linked to a:a, cap", "b in a under a", "a in a, 1 left out"}, stats: Stats{Filtered: 1}},
 	})
 }
 
@@ -114,6 +114,9 @@ func TestCapOfAWideTree(t *testing.T) {
 		if first := trace == "parent"; first != l.Link.IsZero() || (l.Boundary == BoundaryCap) == first {
 			t.Errorf("%d: %+v", i, l)
 		}
+	}
+	if n := s.table.Stats().Continued; n != 2 {
+		t.Errorf("%d traces continue others, want 2", n)
 	}
 	if len(spans) != 3 || spans["parent"] != 10 || spans["9"] != 10 || spans["19"] != 6 {
 		t.Errorf("spans by trace: %v", spans)

@@ -5,33 +5,74 @@ import (
 	"unsafe"
 )
 
-// codec writes or reads: each method does to the value that it is given one of
-// the two. What cannot be read sets bad, and every value after it is zero.
+// codec writes or reads a value: one description of a struct serves both. Unreadable
+// input sets bad; the values from there on stay as they are. So do values beyond the
+// end of the input, because its writer did not know them.
 type codec struct {
-	b       []byte // what is written so far, or is left to be read
+	b       []byte // the output, or the rest of the input
 	reading bool
 	bad     bool
 
-	spans         objects[span]
 	traces        objects[trace]
 	continuations objects[continuation]
+	spans         objects[span]
 }
 
 func newCodec(b []byte, reading bool) *codec {
 	return &codec{
 		b: b, reading: reading,
-		spans:         objects[span]{number: func(s *span) *int { return &s.number }},
 		traces:        objects[trace]{number: func(tr *trace) *int { return &tr.number }},
 		continuations: objects[continuation]{number: func(more *continuation) *int { return &more.number }},
+		spans:         objects[span]{number: func(s *span) *int { return &s.number }},
 	}
 }
 
 func (c *codec) fail() { c.bad, c.b = true, nil }
 
-// number does any integer, in as few bytes as its value needs.
+// ended reports whether there is no more input.
+func (c *codec) ended() bool { return c.reading && len(c.b) == 0 }
+
+// frame codes fields behind their length. A reader skips fields that a later version
+// added at the end, and leaves fields at zero that an earlier one did not have.
+func (c *codec) frame(fields func()) {
+	if !c.reading {
+		from := len(c.b)
+		c.b = append(c.b, 0)
+		fields()
+		c.b = putLength(c.b, from)
+		return
+	}
+	n := 0
+	number(c, &n)
+	if n < 0 || n > len(c.b) {
+		c.fail()
+		return
+	}
+	rest := c.b[n:]
+	c.b = c.b[:n]
+	if fields(); !c.bad {
+		c.b = rest
+	}
+}
+
+// putLength replaces the byte at from by the length of what follows it.
+func putLength(b []byte, from int) []byte {
+	n := uint64(len(b) - from - 1)
+	var length [binary.MaxVarintLen64]byte
+	size := binary.PutUvarint(length[:], n)
+	b = append(b, length[:size-1]...) // makes room
+	copy(b[from+size:], b[from+1:len(b)-size+1])
+	copy(b[from:], length[:size])
+	return b
+}
+
+// number codes any integer, in as few bytes as its value needs.
 func number[T ~int | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](c *codec, v *T) {
 	if !c.reading {
 		c.b = binary.AppendUvarint(c.b, uint64(*v))
+		return
+	}
+	if c.ended() {
 		return
 	}
 	n, size := binary.Uvarint(c.b)
@@ -42,32 +83,31 @@ func number[T ~int | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](c *codec, v *
 	*v, c.b = T(n), c.b[size:]
 }
 
-// text does a string. What is read is a copy.
+// text codes a string. The reader copies it.
 func text[T ~string](c *codec, v *T) {
 	n := len(*v)
 	number(c, &n)
-	if !c.reading {
+	switch {
+	case !c.reading:
 		c.b = append(c.b, *v...)
-		return
-	}
-	if n < 0 || n > len(c.b) {
+	case n < 0 || n > len(c.b):
 		c.fail()
-		return
+	case n > 0:
+		*v, c.b = T(c.b[:n]), c.b[n:]
 	}
-	*v, c.b = T(c.b[:n]), c.b[n:]
 }
 
-// bytes does as many bytes as v has.
+// bytes codes an array.
 func (c *codec) bytes(v []byte) {
-	if !c.reading {
+	switch {
+	case !c.reading:
 		c.b = append(c.b, v...)
-		return
-	}
-	if len(v) > len(c.b) {
+	case c.ended():
+	case len(v) > len(c.b):
 		c.fail()
-		return
+	default:
+		c.b = c.b[copy(v, c.b):]
 	}
-	c.b = c.b[copy(v, c.b):]
 }
 
 func (c *codec) boolean(v *bool) {
@@ -79,13 +119,7 @@ func (c *codec) boolean(v *bool) {
 	*v = b[0] == 1
 }
 
-// present does whether there is a value, and returns it.
-func (c *codec) present(is bool) bool {
-	c.boolean(&is)
-	return is && !c.bad
-}
-
-// sequence does a list, whose items take at least a byte each. An empty one is read
+// sequence codes a list, whose items take at least a byte each. An empty one is read
 // as nil.
 func sequence[T any](c *codec, v *[]T, item func(*T)) {
 	n := len(*v)
@@ -109,15 +143,18 @@ func sequence[T any](c *codec, v *[]T, item func(*T)) {
 	}
 }
 
-// objects are what pointers lead to, numbered.
+// objects numbers the targets of pointers.
 type objects[T any] struct {
 	all []*T
-	// number is where an object has its own number. It means something only if
-	// the object stands there in all.
+	// number is the field of an object that has its number. It is valid only if all
+	// has the object there.
 	number func(*T) *int
+	// good is set, by number, for objects that were read; next is the next to read.
+	good []bool
+	next int
 }
 
-// add numbers an object that has no number; nil needs none.
+// add numbers an object, unless it is nil or has a number.
 func (o *objects[T]) add(v *T) {
 	if v == nil || o.has(v) {
 		return
@@ -131,25 +168,53 @@ func (o *objects[T]) has(v *T) bool {
 	return n < len(o.all) && o.all[n] == v
 }
 
-// make does the number of objects; where that is read, there are so many then.
-func (o *objects[T]) make(c *codec) {
+// count codes how many objects there are. The reader makes them empty.
+func (o *objects[T]) count(c *codec, most int) {
 	n := len(o.all)
 	number(c, &n)
 	if !c.reading {
 		return
 	}
-	if n < 0 || n > len(c.b) { // each is described by a byte at least
+	if n < 0 || n > most {
 		c.fail()
 		return
 	}
 	room := make([]T, n)
-	o.all = make([]*T, n)
+	o.all, o.good = make([]*T, n), make([]bool, n)
 	for i := range room {
 		o.all[i] = &room[i]
+		*o.number(o.all[i]) = i
 	}
 }
 
-// ref does a pointer, which may be nil.
+// take reads the next object.
+func (o *objects[T]) take(c *codec, fields func(*T)) {
+	n := o.next
+	if o.next++; n >= len(o.all) {
+		c.fail()
+		return
+	}
+	fields(o.all[n])
+	o.good[n] = !c.bad
+}
+
+// usable reports whether v is an object that was read and not dropped.
+func (o *objects[T]) usable(v *T) bool { return v != nil && o.good[*o.number(v)] }
+
+// drop makes an object unusable.
+func (o *objects[T]) drop(v *T) { o.good[*o.number(v)] = false }
+
+// lost returns how many objects are not usable.
+func (o *objects[T]) lost() (n int) {
+	for _, good := range o.good {
+		if !good {
+			n++
+		}
+	}
+	return n
+}
+
+// ref codes a pointer, which may be nil.
 func (o *objects[T]) ref(c *codec, v **T) {
 	n := 0
 	if *v != nil {
@@ -163,106 +228,4 @@ func (o *objects[T]) ref(c *codec, v **T) {
 	case n > 0:
 		*v = o.all[n-1]
 	}
-}
-
-// need does a pointer that is not nil.
-func (o *objects[T]) need(c *codec, v **T) {
-	o.ref(c, v)
-	if *v == nil {
-		c.fail()
-	}
-}
-
-// The parts of events and lifetimes.
-
-func (c *codec) id(v *ID) {
-	number(c, &v.PID)
-	number(c, &v.Start)
-}
-
-func (c *codec) belongings(v *Groups) {
-	number(c, &v.Session)
-	number(c, &v.Group)
-	number(c, &v.Terminal)
-	number(c, &v.Cgroup.V2)
-	number(c, &v.Cgroup.V1)
-}
-
-func (c *codec) credentials(v *Credentials) {
-	for _, n := range []*uint32{&v.RealUser, &v.EffectiveUser, &v.SavedUser, &v.RealGroup, &v.EffectiveGroup, &v.SavedGroup} {
-		number(c, n)
-	}
-	c.boolean(&v.OtherRoot)
-}
-
-func (c *codec) namespaces(v *Namespaces) {
-	for _, n := range []*uint32{&v.Cgroup, &v.IPC, &v.Mount, &v.Network, &v.PID, &v.Time, &v.User, &v.UTS} {
-		number(c, n)
-	}
-}
-
-func (c *codec) context(v *SpanContext) {
-	c.bytes(v.Trace[:])
-	c.bytes(v.Span[:])
-}
-
-func (c *codec) remote(v *Remote) {
-	c.context(&v.Context)
-	text(c, &v.State)
-	c.boolean(&v.Sampled)
-}
-
-func (c *codec) image(v *Image) {
-	text(c, &v.Filename)
-	text(c, &v.Executable)
-	text(c, &v.WorkingDirectory)
-	text(c, &v.Args)
-	number(c, &v.ArgsCount)
-	c.boolean(&v.ArgsCut)
-	text(c, &v.Environment)
-	c.boolean(&v.EnvironmentCut)
-	c.boolean(&v.PathCut)
-}
-
-func (c *codec) reexec(v *Reexec) {
-	number(c, &v.At)
-	text(c, &v.From)
-	c.image(&v.To)
-}
-
-func (c *codec) usage(v *Usage) {
-	number(c, &v.UserTime)
-	number(c, &v.SystemTime)
-	for _, n := range []*uint64{&v.PeakRSS, &v.MinorFaults, &v.MajorFaults, &v.Voluntary, &v.Involuntary,
-		&v.ReadBytes, &v.WriteBytes, &v.ReadChars, &v.WriteChars} {
-		number(c, n)
-	}
-}
-
-// lifetime does one that waits: its place in a trace is not known yet.
-func (c *codec) lifetime(v *Lifetime) {
-	c.id(&v.ID)
-	number(c, &v.LeftOut)
-	number(c, &v.ParentPID)
-	number(c, &v.Start)
-	number(c, &v.End)
-	c.boolean(&v.StartEstimated)
-	c.boolean(&v.EndEstimated)
-	text(c, &v.Comm)
-	c.image(&v.Image)
-	c.belongings(&v.Groups)
-	c.credentials(&v.Credentials)
-	c.namespaces(&v.Namespaces)
-	number(c, &v.VPID)
-	sequence(c, &v.Reexecs, c.reexec)
-	number(c, &v.ReexecsDropped)
-	number(c, &v.Status)
-	c.boolean(&v.Expected)
-	c.usage(&v.Usage)
-	c.id(&v.Killer.ID)
-	number(c, &v.Killer.ExecID)
-	text(c, &v.Killer.Comm)
-	text(c, &v.Killer.Executable)
-	c.boolean(&v.OOM.Killed)
-	number(c, &v.OOM.Limit)
 }

@@ -1,7 +1,7 @@
-// Package process is the domain: events of processes come in, in the order in
-// which the kernel had them, and finished lifetimes go out.
+// Package process is the domain: kernel events go in, in the order of the kernel,
+// and finished lifetimes come out.
 //
-// It is pure. It knows nothing of eBPF, OTLP, files or clocks, imports the
-// standard library only, takes no locks (one goroutine owns a Table), and does
-// the same for the same events every time.
+// The package is pure. It knows nothing of eBPF, OTLP, files or clocks, and imports
+// the standard library only. One goroutine owns a Table, so there are no locks. The
+// same events always give the same lifetimes.
 package process

@@ -6,8 +6,15 @@ type ended struct {
 	program
 }
 
-// lastOf returns the place of a pid among the last to end.
+// lastOf returns the slot of a pid among the last processes to end.
 func (t *Table) lastOf(pid uint32) *ended { return &t.ended[pid%uint32(len(t.ended))] }
+
+// hasEnded reports whether a process, or a later one with its pid, is among the last
+// to end.
+func (t *Table) hasEnded(id ID) bool {
+	last := &t.lastOf(id.PID).id
+	return last.PID == id.PID && last.Start >= id.Start
+}
 
 func (t *Table) exit(ev *Event) {
 	e := t.find(ev.ID)
@@ -17,33 +24,42 @@ func (t *Table) exit(ev *Event) {
 		last.program = e.program
 	}
 	if e == nil {
-		if !ev.Execed {
-			return
-		}
 		// The exit alone makes the lifetime.
-		e = &entry{id: ev.ID, start: ev.ID.Start, parentPID: ev.Parent.PID, lineage: t.guess(ev.Parent)}
+		e = &entry{id: ev.ID, start: ev.ID.Start, parentPID: ev.Parent.PID, lineage: t.lineageNow(ev.Parent)}
 		e.groups = e.lineage.groups
 	} else {
-		t.forget(e)
+		t.remove(e)
 	}
-	if e.span == nil {
-		if !ev.Execed {
+	if !ev.Execed {
+		e.groups, e.credentials, e.namespaces, e.vpid = ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID
+	}
+	switch {
+	case e.span == nil:
+		forked := !ev.Execed && t.forkEnds(e, ev)
+		if !ev.Execed && !forked {
 			t.entries.put(e)
 			return
 		}
-		e.span = t.begin(e, e.groups, &e.image) // its exec is missing
+		im := Image{EnvironmentCut: true} // the exec was lost
+		if forked {
+			im.Executable = e.now
+		}
+		e.span = t.newSpan(e, e.groups, &im)
+		e.span.forked = forked
+	case ev.Execed:
+		e.span.forked = false // the exec was lost
+	default:
+		t.placeAgain(e, ev.Groups, &Image{EnvironmentCut: true})
 	}
 	l := t.lifetime(e, ev.At)
 	l.Comm = ev.Comm
 	l.Status = ev.Status
-	l.Usage, l.Killer, l.OOM = ev.Usage, ev.Killer, ev.OOM
+	l.Usage, l.Killer, l.OOM, l.ParentWaiting = e.used(ev.Usage), ev.Killer, ev.OOM, ev.ParentWaiting
 	l.Killer.Executable = t.ran(ev.Killer.ID, ev.Killer.ExecID)
-	s := e.span
-	t.entries.put(e)
-	t.end(s, l)
+	t.end(e, l)
 }
 
-// ran returns what a process ran after so many execs, where that is known.
+// ran returns the file that a process ran after so many execs, "" if unknown.
 func (t *Table) ran(id ID, execs uint64) string {
 	if e := t.find(id); e != nil {
 		return e.after(execs)
@@ -54,10 +70,10 @@ func (t *Table) ran(id ID, execs uint64) string {
 	return ""
 }
 
-// Unlisted returns the processes that the table holds and a list of the living
-// does not. Left out are those that began at or after the moment before, which is
-// one before the list was made, and pid 1, which does not end.
-func (t *Table) Unlisted(listed []Living, before uint64) (ids []ID) {
+// Unlisted returns the processes that the table has and a list of running processes
+// lacks. It skips those that began at or after before, a time before the list was
+// made, and pid 1, which does not end.
+func (t *Table) Unlisted(listed []Living, before Time) (ids []ID) {
 	there := make(map[ID]bool, len(listed))
 	for i := range listed {
 		there[listed[i].ID] = true
@@ -70,10 +86,10 @@ func (t *Table) Unlisted(listed []Living, before uint64) (ids []ID) {
 	return ids
 }
 
-// Gone ends processes that are not alive at a moment although no exit told of
-// their end: their lifetimes end then, estimated. It returns what Apply does.
-func (t *Table) Gone(ids []ID, by uint64) []*Lifetime {
-	t.hear(by)
+// Gone ends processes that are not running any more at a moment and whose exits were
+// not seen. It returns lifetimes as Apply does.
+func (t *Table) Gone(ids []ID, by Time) []*Lifetime {
+	t.begin(by)
 	for _, id := range ids {
 		if e := t.find(id); e != nil {
 			t.endUnseen(e, by)
@@ -82,32 +98,55 @@ func (t *Table) Gone(ids []ID, by uint64) []*Lifetime {
 	return t.out
 }
 
-// endUnseen ends a process whose exit was not told, by a moment.
-func (t *Table) endUnseen(e *entry, by uint64) {
-	t.forget(e)
+// endUnseen ends a process whose exit was not seen and was not after by.
+func (t *Table) endUnseen(e *entry, by Time) {
+	t.remove(e)
 	if last := t.lastOf(e.id.PID); last.id.Start <= e.id.Start {
 		*last = ended{e.id, e.program}
 	}
-	s := e.span
-	if s == nil {
+	if e.span == nil {
 		t.entries.put(e)
 		return
 	}
 	t.stats.Estimated++
 	l := t.lifetime(e, by)
 	l.EndEstimated = true
-	t.entries.put(e)
-	t.end(s, l)
+	t.end(e, l)
 }
 
-// lifetime returns what is known of a process that ended at a moment.
-func (t *Table) lifetime(e *entry, end uint64) *Lifetime {
+// EndReferred ends, estimated, the running processes whose spans others have for their
+// parent, and the parents of those, so that none is missing. It is for the end of an
+// observation, after Close. It returns lifetimes as Apply does.
+func (t *Table) EndReferred(by Time) []*Lifetime {
+	t.begin(by)
+	for before := -1; before != len(t.out); {
+		before = len(t.out)
+		for e := t.order.older; e != &t.order; { // children first
+			older := e.older
+			if e.span != nil && e.span.state == promised {
+				t.remove(e)
+				l := t.lifetime(e, by)
+				l.EndEstimated = true
+				t.end(e, l)
+			}
+			e = older
+		}
+	}
+	return t.out
+}
+
+// lifetime returns what is known of a process that ended.
+func (t *Table) lifetime(e *entry, end Time) *Lifetime {
 	l := t.lifetimes.get()
 	l.ID = e.id
 	l.ParentPID = e.parentPID
 	l.Start, l.StartEstimated = e.start, !e.seen
 	l.End = max(end, e.start)
 	l.Image = e.image
+	if l.Forked = e.span.forked; l.Forked {
+		l.StartEstimated = false
+		l.Image = Image{Executable: e.now}
+	}
 	l.Groups, l.Credentials, l.Namespaces, l.VPID = e.groups, e.credentials, e.namespaces, e.vpid
 	l.Reexecs, l.ReexecsDropped = e.reexecs, e.reexecsDropped
 	return l

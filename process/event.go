@@ -1,35 +1,31 @@
 package process
 
-import (
-	"iter"
-	"strings"
-	"time"
-)
+import "time"
 
-// ID names one process for as long as the machine is up: a pid alone is
-// reused, a pid together with its start time is not.
+// ID identifies a process for as long as the machine is up. A pid alone does not:
+// the kernel reuses pids.
 type ID struct {
 	// PID is the thread group id in the initial pid namespace
 	// (task_struct.tgid).
 	PID uint32
-	// Start is when the kernel created the process, in nanoseconds since
-	// boot, suspends included (task_struct.start_boottime of the group
-	// leader). An exec from any thread keeps it.
-	Start uint64
+	// Start is when the kernel created the process (task_struct.start_boottime of
+	// the group leader). An exec from any thread keeps it.
+	Start Time
 }
 
-// IsZero reports whether id names no process.
+// IsZero reports whether id identifies no process.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// Kind says what happened to a process.
+// Kind is the kind of an Event.
 type Kind uint8
 
-// The kinds of events, each after the kernel tracepoint it comes from.
+// The kinds of events. All but CgroupPath are named after the kernel tracepoint
+// that they come from.
 const (
-	Fork  Kind = iota + 1 // sched_process_fork: a process was created
-	Exec                  // sched_process_exec: it became another program
-	Exit                  // sched_process_exit, last thread: it ended
-	Named                 // the path of a cgroup, before the first event of a process in it
+	Fork       Kind = iota + 1 // sched_process_fork: a process was created
+	Exec                       // sched_process_exec: a process executed a program
+	Exit                       // sched_process_exit: the last thread of a process ended
+	CgroupPath                 // the path of a cgroup, before the first event of a process in it
 )
 
 func (k Kind) String() string {
@@ -40,284 +36,187 @@ func (k Kind) String() string {
 		return "exec"
 	case Exit:
 		return "exit"
-	case Named:
-		return "named"
+	case CgroupPath:
+		return "cgroup_path"
 	}
 	return "unknown"
 }
 
-// Event is one thing that happened to one process, as the kernel reported it, or
-// the name of a cgroup.
+// Event is what the kernel reported about one process, or the path of a cgroup.
 type Event struct {
 	Kind Kind
-	// At is when it happened, in nanoseconds since boot (CLOCK_BOOTTIME).
-	At uint64
+	// At is when it happened.
+	At Time
 	ID ID
-	// Parent is, for a Fork, the process that called fork, clone or vfork;
-	// for an Exec and an Exit the parent at that moment
-	// (task_struct.real_parent), which reparenting may have changed.
+	// Parent is, for a Fork, the process that called fork, clone or vfork. For an
+	// Exec and an Exit it is the parent at that moment (task_struct.real_parent),
+	// which differs after reparenting.
 	Parent ID
 	// Comm is the kernel's name of the task, at most 15 bytes.
 	Comm string
-	// Execed says, for an Exit, that the process had executed a program since
-	// its fork (PF_FORKNOEXEC is clear on the group leader).
+	// Execed is set for an Exit if the process executed a program after its fork
+	// (PF_FORKNOEXEC is clear on the group leader).
 	Execed bool
-	// ExecID is the kernel's count of execs (task_struct.self_exec_id): a fork
-	// inherits its parent's, each exec adds one. A gap is an exec that was lost.
+	// ExecID is the kernel's count of execs (task_struct.self_exec_id). A fork
+	// copies the parent's, each exec adds one. A gap means that an exec was lost.
 	ExecID uint64
-	// FirstExec says, for an Exec, that no exec came before it in this process,
-	// as far as the process itself tells. It is never wrongly true, but false for
-	// the first exec of a child that was cloned with CLONE_PARENT.
+	// FirstExec is set for an Exec if it is known to be the first of its process.
+	// It is not set for the first exec of a child that was cloned with
+	// CLONE_PARENT.
 	FirstExec bool
-	// Groups is what the process belongs to at an Exec; at a Fork it is what its
-	// parent belongs to at that moment.
+	// Marked is set for an Exec if the BPF programs do not report what the process forks
+	// from now on: a rule of theirs drops its tree.
+	Marked bool
+	// Groups are those of the process at an Exec, and at the Exit of one that executed
+	// no program; at a Fork they are those of its parent.
 	Groups Groups
-	// Image is what the process became; set for an Exec.
+	// Image is the program that an Exec executed.
 	Image Image
-	// Credentials is who the process acts as; set for an Exec.
+	// Credentials are those after an Exec, or at the Exit of a process that executed
+	// no program.
 	Credentials Credentials
-	// Namespaces is where it differs from the host; set for an Exec.
+	// Namespaces are set as Credentials are.
 	Namespaces Namespaces
-	// VPID is the process's pid in its own, innermost pid namespace; set for an
-	// Exec.
+	// VPID is the pid in the innermost pid namespace of the process, set as
+	// Credentials are.
 	VPID uint32
-	// Status is how the process ended; set for an Exit.
+	// Status is how the process ended, for an Exit.
 	Status Status
-	// Usage is what it used; set for an Exit.
+	// Usage is what the process used since its fork, for an Exec and an Exit.
 	Usage Usage
-	// Killer is who sent the signal that killed it; set for an Exit, where a
-	// process did.
+	// Killer is the process whose signal ended this one, for an Exit.
 	Killer Killer
-	// CgroupID and CgroupPath are set for a Named: one of the ids of a Cgroup, and
-	// the path from the root of its hierarchy, "/" for the root itself.
+	// CgroupID and CgroupPath are set for a CgroupPath event: one of the ids of a
+	// Cgroup, and the path from the root of its hierarchy, which is "/".
 	CgroupID   uint64
 	CgroupPath string
-	// OOM says, for an Exit, that the kernel killed it for want of memory.
+	// OOM is set for an Exit if the kernel's out-of-memory killer ended the process.
 	OOM OOM
+	// ParentWaiting is, for an Exit, whether the parent was blocked in a wait call.
+	ParentWaiting Answer
 }
 
-// Groups is what a process belongs to, beside its parent. All ids are those of
-// the initial pid namespace.
+// Answer is the answer to a question that may have none.
+type Answer uint8
+
+// The answers.
+const (
+	Unknown Answer = iota
+	No
+	Yes
+)
+
+// Groups are the groups that a process belongs to. All ids are those of the initial
+// pid namespace.
 type Groups struct {
-	// Session is the id of the session: the pid of the process that called
-	// setsid, which may have ended (task_session).
+	// Session is the session id: the pid of the process that called setsid, which
+	// may have ended (task_session).
 	Session uint32
-	// Group is the id of the process group: the pid of the process it was made
-	// with, which may have ended (task_pgrp).
+	// Group is the process group id: the pid of the process that the group was
+	// created for, which may have ended (task_pgrp).
 	Group uint32
-	// Terminal is the device number of the session's controlling terminal, as
-	// field 7 of /proc/PID/stat shows it; 0 for none (signal_struct.tty).
+	// Terminal is the device number of the session's controlling terminal, as in
+	// field 7 of /proc/PID/stat, or 0 (signal_struct.tty).
 	Terminal uint32
 	Cgroup   Cgroup
 }
 
-// Cgroup names a control group by the ids of its directories, which are not
-// used again (kernfs_node.id).
+// Cgroup identifies a control group by the ids of its directories, which the kernel
+// does not reuse (kernfs_node.id).
 type Cgroup struct {
-	// V2 is that of the unified hierarchy, 0 where the kernel has none.
+	// V2 is the id in the unified hierarchy, 0 where the kernel has none.
 	V2 uint64
-	// V1 is that of the first of the pids, memory and cpu controllers that the
-	// kernel has; where that is not in a hierarchy of version 1, it is V2.
+	// V1 is the id in the hierarchy of the first of the pids, memory and cpu
+	// controllers that the kernel has. It is V2 where that controller is not in a
+	// hierarchy of version 1.
 	V1 uint64
 }
 
-// Credentials is who a process acts as (struct cred), as the initial user
-// namespace numbers users.
+// Credentials are the users and groups that a process acts as (struct cred), in the
+// numbers of the initial user namespace.
 type Credentials struct {
 	RealUser, EffectiveUser, SavedUser    uint32
 	RealGroup, EffectiveGroup, SavedGroup uint32
-	// OtherRoot says that the process has another root directory than procspan:
-	// users may have other names there (fs_struct.root).
+	// OtherRoot is set if the root directory of the process is not procspan's, so
+	// that users may have other names there (fs_struct.root).
 	OtherRoot bool
 }
 
-// Namespaces has the inode numbers of a process's namespaces, as /proc/PID/ns shows
-// them (ns_common.inum); 0 for each that is the host's, the one that the kernel began
-// with, or is not known, as those of a process that was ending.
+// Namespaces are the inode numbers of a process's namespaces, as in /proc/PID/ns
+// (ns_common.inum). A number is 0 if the namespace is the host's initial one, or is
+// not known, as in a process that was ending.
 type Namespaces struct {
 	Cgroup, IPC, Mount, Network, PID, Time, User, UTS uint32
 }
 
-// Usage is what a process used until its end, all threads together, without its
-// children: what getrusage calls RUSAGE_SELF.
+// Usage is what all threads of a process used, without its children: RUSAGE_SELF of
+// getrusage. In a Lifetime it begins with the first exec; see Since.
 type Usage struct {
-	// UserTime and SystemTime are the CPU time.
+	// UserTime and SystemTime are CPU time.
 	UserTime, SystemTime time.Duration
-	// PeakRSS is the most memory that was resident, in bytes, as wait4 tells it
-	// (signal_struct.maxrss): with that of the image before the last exec.
+	// PeakRSS is the largest resident set in bytes, as wait4 returns it
+	// (signal_struct.maxrss), or 0 if unknown. It includes images before the last exec.
 	PeakRSS uint64
+	// ImagePeakRSS is that of the last image alone, or 0 if unknown: kernels before
+	// 6.16 do not have it at the exit (mm_struct.hiwater_rss).
+	ImagePeakRSS uint64
 	// MinorFaults needed no I/O, MajorFaults did.
 	MinorFaults, MajorFaults uint64
-	// Context switches.
+	// Voluntary and Involuntary are context switches.
 	Voluntary, Involuntary uint64
-	// ReadBytes and WriteBytes went to or came from block devices
-	// (task_io_accounting.read_bytes, write_bytes); ReadChars and WriteChars
+	// ReadBytes and WriteBytes were transferred from and to block devices
+	// (task_io_accounting.read_bytes, write_bytes). ReadChars and WriteChars passed
 	// through read and write calls of any kind (rchar, wchar).
 	ReadBytes, WriteBytes, ReadChars, WriteChars uint64
+	// RunDelay is how long threads were ready to run and waited for a CPU
+	// (task_struct.sched_info.run_delay), if RunDelayKnown.
+	RunDelay      time.Duration
+	RunDelayKnown bool
 }
 
-// Killer is a process that sent a signal.
+// Killer is a process that sent a fatal signal.
 type Killer struct {
 	ID ID
-	// ExecID is, in an Event, the kernel's count of its execs when it sent it.
+	// ExecID is, in an Event, the kernel's count of its execs at that moment.
 	ExecID uint64
 	// Comm is the kernel's name of the task.
 	Comm string
-	// Executable is, in a Lifetime, the file that it ran when it sent it, where
-	// that is known.
+	// Executable is, in a Lifetime, the file that it ran at that moment, "" if
+	// unknown.
 	Executable string
 }
 
 // OOM is an end by the kernel's out-of-memory killer.
 type OOM struct {
 	Killed bool
-	// Limit is that of the memory cgroup whose limit was hit, in bytes; 0 when
-	// the machine ran out of memory, or when the kernel does not tell.
+	// Limit is the limit in bytes of the memory cgroup that ran out, 0 if the
+	// machine ran out of memory or the kernel does not report it.
 	Limit uint64
 }
 
-// Image is the program that a process runs, as it was at its exec.
-type Image struct {
-	// Filename is the path handed to execve, unresolved: a symlink, a script,
-	// or /dev/fd/N for execveat and fexecve (linux_binprm.filename).
-	Filename string
-	// Executable is the file that runs, as /proc/PID/exe shows it: symlinks
-	// resolved, a script's interpreter instead of the script, " (deleted)"
-	// appended when the file has no name any more.
-	Executable string
-	// WorkingDirectory is the current directory at the exec.
-	WorkingDirectory string
-	// Args holds the arguments, argv[0] first, each ended by a NUL byte. Bytes
-	// are as the kernel had them, valid UTF-8 or not. See Arguments.
-	Args string
-	// ArgsCount is argc, also when Args is cut. After the exec of a script it
-	// counts what the interpreter was given.
-	ArgsCount int
-	// ArgsCut says that Args is not whole: it ran into the configured limit,
-	// or could not be read to its end.
-	ArgsCut bool
-	// Environment holds the variables that were looked for and are there, in the
-	// form NAME=value, each ended by a NUL byte. See Variable.
-	Environment string
-	// EnvironmentCut says that Environment may lack some: the environment was
-	// too long, or could not be read.
-	EnvironmentCut bool
-	// PathCut says that Executable or WorkingDirectory lacks its beginning,
-	// having more components than are read.
-	PathCut bool
-}
-
-// Arguments yields the arguments of Args one by one, argv[0] first. The last
-// may be cut short (ArgsCut).
-func (im *Image) Arguments() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for rest := im.Args; rest != ""; {
-			arg, after, _ := strings.Cut(rest, "\x00")
-			if !yield(arg) {
-				return
-			}
-			rest = after
-		}
-	}
-}
-
-// Variable returns the value of an environment variable, as getenv does: the
-// first where there are several.
-func (im *Image) Variable(name string) (value string, ok bool) {
-	for rest := im.Environment; rest != ""; {
-		variable, after, _ := strings.Cut(rest, "\x00")
-		if key, value, ok := strings.Cut(variable, "="); ok && key == name {
-			return value, true
-		}
-		rest = after
-	}
-	return "", false
-}
-
-// Command returns argv[0], or "" when there was none.
-func (im *Image) Command() string {
-	for arg := range im.Arguments() {
-		return arg
-	}
-	return ""
-}
-
-// Name returns the base name of the file that was executed: the script and
-// not its interpreter, the symlink and not its target. Where the file was
-// executed through a descriptor (fexecve, /proc/self/exe), its path says
-// nothing, and the name is that of the executable. A running image that was
-// deleted keeps its plain name.
-func (im *Image) Name() string {
-	if im.Filename == "" || descriptor(im.Filename) {
-		return im.ExecutableName()
-	}
-	return base(im.Filename)
-}
-
-// descriptor reports whether path is a link that stands for an open file:
-// /dev/fd/N, but not /dev/fd/N/name (execveat below a directory);
-// /proc/PID/fd/N and /proc/PID/exe, but not /proc/PID/root/name.
-func descriptor(path string) bool {
-	if rest, ok := strings.CutPrefix(path, "/dev/fd/"); ok {
-		return !strings.Contains(rest, "/")
-	}
-	dir, last := path[:len(path)-len(base(path))], base(path)
-	return strings.HasPrefix(path, "/proc/") && (last == "exe" || strings.HasSuffix(dir, "/fd/"))
-}
-
-// ExecutableName returns the base name of Executable, without a " (deleted)".
-func (im *Image) ExecutableName() string {
-	return base(strings.TrimSuffix(im.Executable, " (deleted)"))
-}
-
-func base(path string) string {
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
-// Status is a wait status as wait4 returns it: the exit status in bits 8–15,
-// or the signal in bits 0–6 with bit 7 set when core was dumped.
-type Status int32
-
-// Signal returns the number of the signal that killed the process, or 0.
-func (s Status) Signal() int { return int(s & 0x7f) }
-
-// CoreDumped reports whether the kernel wrote a core dump.
-func (s Status) CoreDumped() bool { return s.Signal() != 0 && s&0x80 != 0 }
-
-// ExitCode returns the exit status as a shell shows it: what the process
-// passed to exit (0–255), or 128+n when signal n killed it.
-func (s Status) ExitCode() int {
-	if sig := s.Signal(); sig != 0 {
-		return 128 + sig
-	}
-	return int(s>>8) & 0xff
-}
-
-// Living is a process that was alive when the agent started.
+// Living is a process that was found running, rather than reported by events.
 type Living struct {
 	ID     ID
 	Parent ID
-	// Execed says that it has executed a program since its fork.
+	// Execed is set if the process has executed a program since its fork.
 	Execed bool
 	// ExecID is as in Event.
 	ExecID uint64
-	// KernelThread says that it has no program at all (PF_KTHREAD).
+	// KernelThread is set for a kernel thread (PF_KTHREAD).
 	KernelThread bool
-	// Ending says that none of its threads runs any more, though its exit may not
-	// have been told yet.
+	// Ending is set if no thread runs any more. Its Exit may not have been read yet.
 	Ending bool
-	// Groups is what it belongs to now, Credentials who it acts as, Namespaces where
-	// it differs from the host, VPID its pid in its own pid namespace.
+	// Groups, Credentials, Namespaces and VPID are those of now.
 	Groups      Groups
 	Credentials Credentials
 	Namespaces  Namespaces
 	VPID        uint32
-	// Remote, when set, is the span outside that it was told to continue, other
-	// than by its environment.
+	// Remote, if set, is a span that the process continues, given by other means
+	// than its environment.
 	Remote Remote
-	// Image is what is known of its program, where it has executed one.
+	// Image is what is known of its program, if it has executed one.
 	Image Image
-	// Executable is, where it has executed none, that of the process that it was
-	// forked from, as far as it is known.
+	// Executable is, if it has executed no program, the file that it runs, as far
+	// as known.
 	Executable string
 }

@@ -46,7 +46,7 @@ func TestIDsAreWellDistributed(t *testing.T) {
 	var set [24 * 8]int
 	distinct := map[SpanID]bool{}
 	for i := range n {
-		p := ID{PID: uint32(i), Start: uint64(i) * 10_000_000}
+		p := ID{PID: uint32(i), Start: Time(i) * 10_000_000}
 		span, trace := ids.SpanID(p), ids.TraceID(p)
 		distinct[span] = true
 		for bit := range set {
@@ -71,6 +71,6 @@ func BenchmarkIDs(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		span, trace := ids.SpanID(p), ids.TraceID(p)
-		p.Start += uint64(span[0]) + uint64(trace[0])
+		p.Start += Time(span[0]) + Time(trace[0])
 	}
 }

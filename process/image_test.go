@@ -2,6 +2,7 @@ package process
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,7 +37,7 @@ func TestImageName(t *testing.T) {
 		{"a directory that is named like fd", "/home/fd/3", "/home/fd/3", "3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			im := Image{Filename: tc.filename, Executable: tc.executable}
+			im := Image{Filename: tc.filename, Executable: tc.executable, Deleted: strings.HasSuffix(tc.executable, DeletedMark)}
 			if got := im.Name(); got != tc.want {
 				t.Errorf("Name of %q, %q is %q, want %q", tc.filename, tc.executable, got, tc.want)
 			}
@@ -45,18 +46,24 @@ func TestImageName(t *testing.T) {
 }
 
 func TestExecutableName(t *testing.T) {
-	for executable, want := range map[string]string{
-		"/usr/bin/python3.13":        "python3.13",
-		"/tmp/a.out (deleted)":       "a.out",
-		"/tmp/x (deleted)/a.out":     "a.out",
-		"/memfd:payload (deleted)":   "memfd:payload",
-		"/tmp/a (deleted) (deleted)": "a (deleted)",
-		"bin/cut":                    "cut",
-		"":                           "",
+	for _, tc := range []struct {
+		executable string
+		deleted    bool
+		want       string
+	}{
+		{"/usr/bin/python3.13", false, "python3.13"},
+		{"/tmp/a.out (deleted)", true, "a.out"},
+		{"/tmp/a.out (deleted)", false, "a.out (deleted)"}, // its real name
+		{"/tmp/x (deleted)/a.out", false, "a.out"},
+		{"/memfd:payload (deleted)", true, "memfd:payload"},
+		{"/tmp/a (deleted) (deleted)", true, "a (deleted)"},
+		{"bin/cut", false, "cut"},
+		{"", false, ""},
+		{"", true, ""},
 	} {
-		im := Image{Filename: "/bin/other", Executable: executable}
-		if got := im.ExecutableName(); got != want {
-			t.Errorf("ExecutableName of %q is %q, want %q", executable, got, want)
+		im := Image{Filename: "/bin/other", Executable: tc.executable, Deleted: tc.deleted}
+		if got := im.ExecutableName(); got != tc.want {
+			t.Errorf("ExecutableName of %q, deleted %t, is %q, want %q", tc.executable, tc.deleted, got, tc.want)
 		}
 	}
 }
@@ -130,7 +137,7 @@ func TestLifetimeName(t *testing.T) {
 }
 
 func TestKindString(t *testing.T) {
-	for kind, want := range map[Kind]string{Fork: "fork", Exec: "exec", Exit: "exit", 0: "unknown", Named: "named", 5: "unknown"} {
+	for kind, want := range map[Kind]string{Fork: "fork", Exec: "exec", Exit: "exit", 0: "unknown", CgroupPath: "cgroup_path", 5: "unknown"} {
 		if got := kind.String(); got != want {
 			t.Errorf("kind %d is %q, want %q", kind, got, want)
 		}

@@ -58,7 +58,7 @@ func TestJobs(t *testing.T) {
 			s.command("sh", "a", "c")
 			s.wait(100)
 			s.exit("b", "c", "sh")
-		}, want: []string{"b in b linked to sh:sh, job", "c in b linked to sh:sh, job", "sh in sh, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"b in b linked to sh:sh, job", "c in b linked to sh:sh, job", "sh in sh, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "a subshell in the background", policy: everyBoundary, tell: func(s *story) {
 			s.shell("init", "sh")
 			s.fork("sh", "subshell")

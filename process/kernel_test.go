@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// kernel is a model of what the kernel does to processes and says of it. It
-// knows nothing of tables, and so tells what a Table should have found out.
+// kernel models what the kernel does to processes, and the events that it reports. It
+// knows nothing of tables, so it shows what a Table should have found out.
 type kernel struct {
-	now    uint64
+	now    Time
 	living map[uint32]*proc
 	// dead are those that ended, in that order.
 	dead []*proc
@@ -27,11 +27,12 @@ type proc struct {
 	// the fork.
 	groups, base Groups
 	env          string
+	user         uint32
 	execs        []modelExec
-	end          uint64 // 0 while it lives
-	last         *proc  // the parent at the end
+	end          Time  // 0 while it lives
+	last         *proc // the parent at the end
 	status       Status
-	// runs is what it runs, be it its own program or its forker's.
+	// runs is the file that it runs: its own program, or its forker's.
 	runs string
 	// struck is what will kill it, and struckBy who runs what then.
 	struck   Killer
@@ -41,10 +42,11 @@ type proc struct {
 }
 
 type modelExec struct {
-	at     uint64
+	at     Time
 	parent *proc
 	image  Image
 	groups Groups
+	user   uint32
 }
 
 // newKernel returns a machine with one process, pid 1, that has executed init.
@@ -57,7 +59,7 @@ func newKernel() *kernel {
 	return k
 }
 
-func (k *kernel) tick() uint64 { k.now++; return k.now }
+func (k *kernel) tick() Time { k.now++; return k.now }
 
 func (k *kernel) init() *proc { return k.living[1] }
 
@@ -77,7 +79,7 @@ func (k *kernel) forked(p *proc) Event {
 }
 
 // forkSibling is a clone with CLONE_PARENT: the caller's parent is the parent,
-// but the tracepoint still tells of the caller.
+// but the tracepoint still reports the caller.
 func (k *kernel) forkSibling(forker *proc, pid uint32) (*proc, Event) {
 	p := k.clone(forker, pid)
 	p.parent, p.parentExecID = forker.parent, forker.parentExecID
@@ -100,7 +102,7 @@ func (k *kernel) clone(forker *proc, pid uint32) *proc {
 		panic("the pid is in use")
 	}
 	p := &proc{id: ID{pid, k.tick()}, forker: forker, comm: forker.comm, selfExecID: forker.selfExecID}
-	p.groups, p.base, p.env = forker.groups, forker.groups, forker.env
+	p.groups, p.base, p.env, p.user = forker.groups, forker.groups, forker.env, forker.user
 	p.runs = forker.runs
 	k.living[pid] = p
 	return p
@@ -110,10 +112,10 @@ func (k *kernel) exec(p *proc, image Image) Event {
 	p.selfExecID++
 	p.comm, p.runs = image.Name(), image.Executable
 	image.Environment = p.env
-	p.execs = append(p.execs, modelExec{at: k.tick(), parent: p.parent, image: image, groups: p.groups})
+	p.execs = append(p.execs, modelExec{at: k.tick(), parent: p.parent, image: image, groups: p.groups, user: p.user})
 	return Event{
 		Kind: Exec, At: k.now, ID: p.id, Parent: p.parent.ident(), Comm: p.comm, Image: image,
-		ExecID: p.selfExecID, FirstExec: p.selfExecID-p.parentExecID == 1, Groups: p.groups,
+		ExecID: p.selfExecID, FirstExec: p.selfExecID-p.parentExecID == 1, Groups: p.groups, Credentials: Credentials{RealUser: p.user},
 	}
 }
 
@@ -130,14 +132,18 @@ func (k *kernel) exit(p *proc, status Status) Event {
 	}
 	delete(k.living, p.id.PID)
 	k.dead = append(k.dead, p)
-	return Event{
+	ev := Event{
 		Kind: Exit, At: p.end, ID: p.id, Parent: p.last.ident(), Comm: p.comm, Status: status,
 		Execed: len(p.execs) > 0, ExecID: p.selfExecID,
 		Killer: Killer{ID: p.struck.ID, ExecID: p.struck.ExecID, Comm: p.struck.Comm},
 	}
+	if !ev.Execed {
+		ev.Groups, ev.Credentials = p.groups, Credentials{RealUser: p.user}
+	}
+	return ev
 }
 
-// strike has p send what will kill q, unless something else is sent later.
+// strike makes p send the signal that will kill q, unless another one follows.
 func (k *kernel) strike(p, q *proc) {
 	q.struckBy = p
 	q.struck = Killer{ID: p.id, ExecID: p.selfExecID, Comm: p.comm, Executable: p.runs}
@@ -148,7 +154,7 @@ func (k *kernel) setsid(p *proc) {
 	p.groups.Session, p.groups.Group, p.groups.Terminal = p.id.PID, p.id.PID, 0
 }
 
-// setenv has p hand the variables to what it executes, and to its children.
+// setenv sets the environment of the programs that p and its children execute.
 func (k *kernel) setenv(p *proc, variables ...string) {
 	p.env = ""
 	for _, v := range variables {
@@ -156,9 +162,9 @@ func (k *kernel) setenv(p *proc, variables ...string) {
 	}
 }
 
-// snapshot is what the list of the living says of p now.
+// snapshot returns p as a list of running processes has it now.
 func (k *kernel) snapshot(p *proc) Living {
-	l := Living{ID: p.id, Parent: p.parent.ident(), Execed: len(p.execs) > 0, ExecID: p.selfExecID, Groups: p.groups}
+	l := Living{ID: p.id, Parent: p.parent.ident(), Execed: len(p.execs) > 0, ExecID: p.selfExecID, Groups: p.groups, Credentials: Credentials{RealUser: p.user}}
 	if !l.Execed {
 		l.Executable = p.runs
 	} else {
@@ -177,7 +183,7 @@ func (p *proc) ident() ID {
 
 // observer is somebody who attached at a moment, and then listed the living.
 type observer struct {
-	attached uint64
+	attached Time
 	listed   map[ID]*listed
 }
 
@@ -231,7 +237,7 @@ func (p *proc) want(o *observer) *Lifetime {
 		ID: p.id, Parent: p.wantParent(o).ident(), Root: p.wantRoot(o).id,
 		ParentPID: last.parent.ident().PID,
 		Start:     first.at, End: p.end,
-		Comm: p.comm, Image: last.image, Status: p.status, Killer: p.struck,
+		Comm: p.comm, Image: last.image, Status: p.status, Killer: p.struck, Credentials: Credentials{RealUser: last.user},
 	}
 	l.Context = SpanContext{testIDs.TraceID(l.Root), testIDs.SpanID(l.ID)}
 	if !l.Parent.IsZero() {

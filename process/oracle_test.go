@@ -35,7 +35,7 @@ type party struct {
 	kind  Boundary
 	id    uint64
 	trace TraceID
-	since uint64
+	since Time
 }
 
 func newOracle(h *history) *oracle {
@@ -76,7 +76,7 @@ func (o *oracle) first(p *proc, e modelExec) {
 	}
 	at.trace = o.spots[at.up].trace
 	if up := o.spots[at.up]; !o.crosses(p, at, e) && o.policy.LongLived && at.up.livesAt(e.at) &&
-		(up.shell || e.at-at.up.execs[0].at >= uint64(o.policy.LongLivedAfter)) {
+		(up.shell || e.at.Sub(at.up.execs[0].at) >= o.policy.LongLivedAfter) {
 		at.boundary, at.trace = BoundaryLongLived, testIDs.TraceID(p.id)
 	}
 }
@@ -101,7 +101,7 @@ func (o *oracle) crosses(p *proc, at *spot, e modelExec) bool {
 	return at.boundary != ""
 }
 
-// again has p become another program, which may move it.
+// again makes p execute another program, which may move it.
 func (o *oracle) again(p *proc, e modelExec) {
 	at := o.spots[p]
 	if at.followed {
@@ -142,8 +142,8 @@ func (o *oracle) joins(p *proc, at *spot, traceparent string) bool {
 	return true
 }
 
-// leaves has p leave the trace of its up together with others of its group.
-func (o *oracle) leaves(p *proc, at *spot, kind Boundary, id uint64, now uint64) {
+// leaves makes p leave the trace of its up, together with others of its group.
+func (o *oracle) leaves(p *proc, at *spot, kind Boundary, id uint64, now Time) {
 	at.boundary, at.trace = kind, testIDs.TraceID(p.id)
 	o.spots[at.up].shell = o.spots[at.up].shell || kind == BoundaryJob
 	for i, g := range o.gone {
@@ -151,7 +151,7 @@ func (o *oracle) leaves(p *proc, at *spot, kind Boundary, id uint64, now uint64)
 			continue
 		}
 		if o.has(g.trace, p, func(q *proc) bool { return kind != BoundaryCgroup || q.livesAt(now) }) {
-			if !o.policy.LongLived || p.execs[0].at-g.since < uint64(o.policy.LongLivedAfter) {
+			if !o.policy.LongLived || p.execs[0].at.Sub(g.since) < o.policy.LongLivedAfter {
 				at.trace = g.trace
 			}
 			return
@@ -172,9 +172,9 @@ func (o *oracle) has(id TraceID, but *proc, so func(*proc) bool) bool {
 	return false
 }
 
-func (p *proc) livesAt(now uint64) bool { return p.end == 0 || p.end > now }
+func (p *proc) livesAt(now Time) bool { return p.end == 0 || p.end > now }
 
-// agree compares what came out with what the oracle says.
+// agree compares lifetimes with the oracle.
 func (o *oracle) agree(t *testing.T, out *outcome) {
 	t.Helper()
 	for _, l := range out.ended {

@@ -5,44 +5,49 @@ import (
 	"time"
 )
 
-// lineage is what a process takes along from its fork.
+// lineage is what a process has from its fork.
 type lineage struct {
-	// up is the nearest ancestor that has a span; nil when there is none.
+	// up is the nearest ancestor that has a span, or nil.
 	up *span
-	// groups is what up belonged to when the process left it.
+	// groups are those of up when the process left it.
 	groups Groups
+	kin    Kin
+	// tree is the ruling that dropped the process, or one above it, with its tree.
+	tree *Ruling
 }
 
-// lineageOf returns the lineage of a child of parent, which is nil when nothing
-// is known of it; groups is what the parent belongs to at the fork. Pid 1 is
-// nobody's job: what it starts begins a trace.
+// lineageOf returns the lineage of a child of parent, which is nil if unknown. groups
+// are those of the parent at the fork. What pid 1 starts begins a trace.
 func lineageOf(parent *entry, groups Groups) lineage {
 	switch {
-	case parent == nil || parent.id.PID == 1:
+	case parent == nil:
 		return lineage{}
+	case parent.id.PID == 1:
+		return lineage{kin: parent.kinOfChild(), tree: parent.lineage.tree}
 	case parent.span != nil:
-		return lineage{up: parent.span, groups: groups}
+		return lineage{up: parent.span, groups: groups, kin: parent.kinOfChild(), tree: parent.lineage.tree}
 	default:
 		return parent.lineage
 	}
 }
 
-// place gives the process e a span, and the span its trace.
-func (t *Table) place(e *entry, at uint64, groups Groups, im *Image) *span {
-	s := &span{id: e.id, start: at, up: e.lineage.up}
+// place makes the span of e and puts it into a trace.
+func (t *Table) place(e *entry, r *Ruling, groups Groups, im *Image) *span {
+	s := &span{id: e.id, start: e.start, up: e.lineage.up, user: e.credentials.RealUser, ruling: r}
+	s.estimate = spanBytes + int64(im.size())
 	if s.up != nil {
-		s.up.above = true
+		s.up.followed = true
 	}
-	t.carry(s, im)
+	t.setTraceparent(s, im)
 	if !t.join(s, im, e.remote) {
 		t.follow(s, e.lineage.groups, groups)
 	}
 	return s
 }
 
-// carry notes the TRACEPARENT of s: what its image has, or, where that is not
-// known, what its ancestor has.
-func (t *Table) carry(s *span, im *Image) {
+// setTraceparent notes the TRACEPARENT of s: the one of its image, or, if that is not
+// known, its ancestor's.
+func (t *Table) setTraceparent(s *span, im *Image) {
 	if t.policy.Extract == nil {
 		return
 	}
@@ -51,12 +56,12 @@ func (t *Table) carry(s *span, im *Image) {
 		s.traceparent = s.up.traceparent
 		return
 	}
-	s.traceparent = strings.Clone(value) // the image's strings are one piece
+	s.traceparent = strings.Clone(value) // the image's strings share their memory
 }
 
-// join places s in the trace that its environment names, or that told says. It
-// reports false where there is none, and where the name is one that the
-// ancestor has as well: that one it was meant for.
+// join puts s into the trace in its environment, or of told. It returns false if
+// there is none, or if the ancestor has the same TRACEPARENT, which then was meant
+// for the ancestor.
 func (t *Table) join(s *span, im *Image, told Remote) bool {
 	remote := told
 	if told.Context.IsZero() {
@@ -70,25 +75,28 @@ func (t *Table) join(s *span, im *Image, told Remote) bool {
 			return false
 		}
 	}
-	own := remote.Context.Span == t.spanIDOf(s)
-	tr := t.named(remote.Context.Trace)
+	id := remote.Context.Trace
+	own := remote.Context.Span == t.spanIDOf(s) // procspan exec gives it to its command
+	inside := s.up != nil && s.up.trace.id == id
 	switch {
-	case s.up == nil:
-	case s.up.trace.id != remote.Context.Trace:
-		s.boundary = BoundaryTraceparent
-	case own:
+	case inside && own:
 		return false
-	case tr == nil: // all of it have ended
-		tr = s.up.trace
+	}
+	tr := t.traceFor(s, id)
+	if tr == nil {
+		tr = t.newTrace(id, s)
 		tr.joined = true
 	}
 	switch {
-	case tr != nil:
-	case own: // begun here, by the one that started this process
-		tr = t.newTrace(remote.Context.Trace, s, Remote{})
-		tr.joined = true
+	case inside:
+		s.sampled, s.traceState = s.up.sampled, remote.State
+	case own:
+		t.sample(s, tr, Remote{})
 	default:
-		tr = t.newTrace(remote.Context.Trace, s, remote)
+		t.sample(s, tr, remote)
+	}
+	if s.up != nil && !inside {
+		s.boundary = BoundaryTraceparent
 	}
 	if !own {
 		s.remote = &remote
@@ -97,25 +105,29 @@ func (t *Table) join(s *span, im *Image, told Remote) bool {
 	return true
 }
 
-// moveOn places a process anew that becomes another program, as env, cgexec and
-// setsid do, where that would have another place: in the trace that its new
-// environment names, or beyond a boundary that it has crossed by itself. Where
-// others hang on it, it stays.
-func (t *Table) moveOn(e *entry, groups Groups, im *Image) {
+// placeAgain moves the span of a process that executes another program, as env,
+// cgexec and setsid do: to the trace in its new environment, or beyond a boundary that
+// it has crossed itself. A span with descendants stays.
+func (t *Table) placeAgain(e *entry, groups Groups, im *Image) {
 	s := e.span
-	if s.above || s.state != undecided || t.rejoin(s, im) || s.up == nil || s.boundary != "" || s.remote != nil {
+	s.user = e.credentials.RealUser
+	if s.followed || s.state == promised || t.rejoin(s, im) || s.remote != nil {
 		return
 	}
-	if t.crossed(e.lineage.groups, groups).kind != "" {
+	switch {
+	case s.up != nil && s.boundary == "" && t.crossed(s, e.lineage.groups, groups).kind != "":
 		t.leaveTrace(s, false)
 		t.follow(s, e.lineage.groups, groups)
+	case (s.ruling != nil || s.trace.ruling != nil) && s.trace.root == s.id && s.trace.spans == 1 && !s.trace.joined && s.trace.more == nil:
+		s.trace.rule(s.ruling)
+		t.sample(s, s.trace, Remote{})
 	}
 }
 
-// rejoin moves s to the trace that its new environment names, and reports
-// whether it names any. Where that trace is full, s stays, and keeps its old
-// TRACEPARENT, so that the new one is news to its children. One that is told its
-// own name, as procspan tells the command that it runs, begins there.
+// rejoin moves s to the trace in its new environment, and reports whether there is
+// one. If that trace is full, s stays and keeps its old TRACEPARENT, so that the new
+// one counts for its children. A process that is given its own span, as by procspan
+// exec, begins that trace.
 func (t *Table) rejoin(s *span, im *Image) bool {
 	value, ok := im.Variable("TRACEPARENT")
 	if t.policy.Extract == nil || !ok || value == "" || value == s.traceparent || s.up != nil && value == s.up.traceparent {
@@ -124,13 +136,13 @@ func (t *Table) rejoin(s *span, im *Image) bool {
 	state, _ := im.Variable("TRACESTATE")
 	remote, ok := t.policy.Extract(value, state)
 	id := remote.Context.Trace
-	tr := t.named(id)
+	tr := t.traceFor(s, id)
 	switch own := remote.Context.Span == t.spanIDOf(s); {
 	case !ok:
 		t.stats.BadTraceparent++
 	case own && (s.trace.id == id || s.up != nil && s.up.trace.id == id):
-	case !own && tr != nil && tr.full(&t.policy, s.start):
-		return false // its id may name a trace already, and can name none that continues
+	case !own && tr != nil && tr.full(&t.policy, s):
+		return false // its own id cannot name a trace that continues the full one: that may exist
 	default:
 		t.leaveTrace(s, false)
 		s.boundary, s.remote = "", nil
@@ -140,42 +152,58 @@ func (t *Table) rejoin(s *span, im *Image) bool {
 	return ok
 }
 
-// follow places s by its ancestor; base is what that belonged to when the
-// process left it, groups what the process belongs to now.
+// follow puts s into the trace of its ancestor, or beyond a boundary. base are the
+// ancestor's groups when the process left it, groups those of now.
 func (t *Table) follow(s *span, base, groups Groups) {
 	up := s.up
 	if up == nil {
-		t.enterTrace(s, t.newTrace(t.ids.TraceID(s.id), s, Remote{}))
+		t.beginTrace(s)
 		return
 	}
-	g := t.crossed(base, groups)
+	g := t.crossed(s, base, groups)
 	switch {
 	case g.kind != "":
 		s.boundary = g.kind
-		t.enterTrace(s, t.groupTrace(s, g))
-	case t.policy.LongLived && up.state <= promised && up.longLived(s.start, t.policy.LongLivedAfter):
+		tr := t.cohortTrace(s, g)
+		t.sample(s, tr, Remote{})
+		t.enterTrace(s, tr)
+	case !s.sameJob(up) && t.policy.LongLived && up.state <= promised && up.longLived(s.start, t.policy.LongLivedAfter):
 		s.boundary = BoundaryLongLived
-		t.enterTrace(s, t.newTrace(t.ids.TraceID(s.id), s, Remote{}))
+		t.beginTrace(s)
 	default:
+		s.sampled, s.traceState = up.sampled, up.traceState
 		t.enterTrace(s, up.trace)
 	}
 }
 
-func (s *span) longLived(now uint64, after time.Duration) bool {
-	return s.older || s.shell || older(s.start, now, after)
+// beginTrace puts s into a trace that begins with it.
+func (t *Table) beginTrace(s *span) {
+	tr := t.newTrace(t.ids.TraceID(s.id), s)
+	t.sample(s, tr, Remote{})
+	t.enterTrace(s, tr)
 }
 
-// older reports whether what began at a moment has that age at another. The other may
-// be the earlier one: of two execs at once, the one that is told first may have the
-// later time.
-func older(began, now uint64, age time.Duration) bool {
-	return now > began && now-began >= uint64(age)
+// sameJob reports whether s belongs to the job that up belongs to, by a rule.
+func (s *span) sameJob(up *span) bool { return s.job() != 0 && s.job() == up.job() }
+
+func (s *span) job() uint64 {
+	if s.ruling == nil {
+		return 0
+	}
+	return s.ruling.Trace
 }
 
-// crossed returns the group that a process has entered since it left its
-// ancestor, and that is a boundary.
-func (t *Table) crossed(base, now Groups) group {
+func (s *span) longLived(now Time, after time.Duration) bool {
+	return s.preexisting || s.shell || now.Sub(s.start) >= after
+}
+
+// crossed returns the group that a process has entered since it left its ancestor, if
+// that is a boundary.
+func (t *Table) crossed(s *span, base, now Groups) group {
 	switch p := &t.policy; {
+	case s.sameJob(s.up):
+	case s.job() != 0:
+		return group{BoundaryRule, s.job()}
 	case p.Session && now.Session != base.Session:
 		return group{BoundarySession, uint64(now.Session)}
 	case p.Cgroup && now.Cgroup.V2 != base.Cgroup.V2:
@@ -188,51 +216,54 @@ func (t *Table) crossed(base, now Groups) group {
 	return group{}
 }
 
-// groupTrace returns the trace of all that left up for the same group.
-func (t *Table) groupTrace(s *span, g group) *trace {
+// cohortTrace returns the trace of all processes that left up for the same group.
+func (t *Table) cohortTrace(s *span, g group) *trace {
 	up := s.up
 	up.shell = up.shell || g.kind == BoundaryJob
-	m, ok := up.groups[g]
-	goesOn := ok && t.goesOn(g, m)
-	if goesOn && !(t.policy.LongLived && older(m.since, s.start, t.policy.LongLivedAfter)) {
-		return m.trace
+	c, ok := up.groups[g]
+	same := ok && t.sameGroup(g, c)
+	if same && !(t.policy.LongLived && g.kind != BoundaryRule && s.start.Sub(c.since) >= t.policy.LongLivedAfter) {
+		return c.trace
 	}
-	tr := t.newTrace(t.ids.TraceID(s.id), s, Remote{})
-	if goesOn { // who leads the group, and has no span, is long-lived
+	tr := t.newTrace(t.ids.TraceID(s.id), s)
+	if same { // its leader, without a span, is long-lived
 		return tr
 	}
 	if n := len(up.groups); n >= maxGroups && n&(n-1) == 0 {
-		for g, m := range up.groups {
-			if m.trace.living == 0 && t.leader(g).IsZero() {
+		for g, c := range up.groups {
+			if c.trace.living == 0 && t.leader(g).IsZero() {
 				delete(up.groups, g)
 			}
 		}
 	}
 	if up.groups == nil {
-		up.groups = make(map[group]member)
+		up.groups = make(map[group]cohort)
 	}
-	up.groups[g] = member{trace: tr, leader: t.leader(g), since: s.start}
+	up.groups[g] = cohort{trace: tr, leader: t.leader(g), since: s.start}
 	return tr
 }
 
-// goesOn reports whether the group is still the one that m was made for, and has
-// spans. A session or process group keeps its id from others while it has a
-// member; a cgroup may be there for ever, and serve one job after the other.
-func (t *Table) goesOn(g group, m member) bool {
-	if m.trace.spans == 0 {
+// sameGroup reports whether the group is still the one of the cohort, and the cohort
+// has spans. The id of a session or process group is not reused while it has a member.
+// A cgroup may exist for ever and serve one job after the other.
+func (t *Table) sameGroup(g group, c cohort) bool {
+	if c.trace.spans == 0 {
 		return false
 	}
-	if g.kind == BoundaryCgroup {
-		return m.trace.living > 0
+	switch g.kind {
+	case BoundaryCgroup:
+		return c.trace.living > 0
+	case BoundaryRule:
+		return true
 	}
 	leader := t.leader(g)
-	return leader.IsZero() || leader == m.leader
+	return leader.IsZero() || leader == c.leader
 }
 
-// leader returns the process that has the id of a session or process group for
-// its pid, if it lives.
+// leader returns the running process whose pid is the id of a session or process
+// group.
 func (t *Table) leader(g group) ID {
-	if g.kind != BoundaryCgroup {
+	if g.kind != BoundaryCgroup && g.kind != BoundaryRule {
 		if e := t.living[uint32(g.id)]; e != nil {
 			return e.id
 		}
@@ -240,7 +271,7 @@ func (t *Table) leader(g group) ID {
 	return ID{}
 }
 
-// spanIDOf returns the id of s.
+// spanIDOf returns the span id of s.
 func (t *Table) spanIDOf(s *span) SpanID {
 	if s.spanID == (SpanID{}) {
 		s.spanID = t.ids.SpanID(s.id)

@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
-// placing is a story of which trace each span is in, and what it hangs on.
+// placing is a story about the trace and the parent of each span.
 type placing struct {
 	name   string
 	policy Policy
@@ -31,6 +32,7 @@ func tellAll(t *testing.T, cases []placing) {
 			got, want := s.table.Stats(), tc.stats
 			want.Ended, got.Living = uint64(len(tc.want)), 0
 			want.Seen, want.Running = got.Seen, got.Running // checkCounts holds them
+			want.Continued = got.Continued                  // and the tests of wide trees this
 			if got != want {
 				t.Errorf("stats %+v, want %+v", got, want)
 			}
@@ -64,8 +66,8 @@ func (s *story) places() []string {
 		if l.TraceState != "" {
 			line += ", state " + l.TraceState
 		}
-		if l.LeftOut > 0 {
-			line += fmt.Sprintf(", %d left out", l.LeftOut)
+		if l.Filtered > 0 {
+			line += fmt.Sprintf(", %d left out", l.Filtered)
 		}
 		lines = append(lines, line)
 	}
@@ -115,9 +117,9 @@ func ownTraceparent(p *proc) string {
 	return fmt.Sprintf("%x-%x-1", testIDs.TraceID(p.id), testIDs.SpanID(p.id))
 }
 
-// The verbs of these stories. They are heard with the next fork or exec.
+// The verbs of these stories. The table sees them with the next fork or exec.
 
-func (s *story) wait(d uint64) { s.k.now += d }
+func (s *story) wait(d time.Duration) { s.k.now = s.k.now.Add(d) }
 
 func (s *story) setsid(name string) { s.t.Helper(); s.k.setsid(s.proc(name)) }
 

@@ -1,12 +1,12 @@
 package process
 
-// pool keeps some values that are not used any more, for use again.
+// pool is a free list.
 type pool[T any] struct {
 	free []*T
 }
 
-// maxFree bounds a pool: more are in use for a moment only when many processes
-// end at once, and are then left to the collector of garbage.
+// maxFree bounds a pool. Only a burst of exits frees more values at once; the rest
+// is left to the garbage collector.
 const maxFree = 1024
 
 // get returns a zero value.
@@ -20,10 +20,10 @@ func (p *pool[T]) get() *T {
 	return v
 }
 
-// put takes a value that nothing refers to any more.
+// put takes a value that nothing refers to.
 func (p *pool[T]) put(v *T) {
 	var zero T
-	*v = zero // lets go of what it refers to
+	*v = zero // drops its references
 	if len(p.free) < maxFree {
 		p.free = append(p.free, v)
 	}

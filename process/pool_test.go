@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A table whose lifetimes are given back tells the same as one whose lifetimes
+// A table whose lifetimes are recycled returns the same as one whose lifetimes
 // are kept, whatever happens: nothing is used again while something refers to
 // it.
 func TestRecycle(t *testing.T) {

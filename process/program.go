@@ -1,36 +1,36 @@
 package process
 
-// program is which executable a process runs. That is not that of its image where it
-// has executed nothing, and runs what the process did that it was forked from.
+// program is the file that a process runs. A process that has executed nothing runs
+// the file of the process that it was forked from.
 type program struct {
-	// execID is the kernel's count of its execs, as of the last event that had it.
+	// execID is the kernel's count of execs, as of the last event that had it.
 	execID uint64
-	// now is what it runs since, and before what it ran until the last exec; "" where
-	// that is not known.
+	// now is the file since the last exec, before the one until then; "" if unknown.
 	now, before string
 }
 
-// exec takes the next program that is told of.
+// exec notes an exec. Running processes that were listed may be ahead of their
+// events.
 func (p *program) exec(execID uint64, executable string) {
 	switch {
-	case execID < p.execID: // the list of the living shows what came after this exec
+	case execID < p.execID:
 		return
-	case execID == p.execID: // or this one
+	case execID == p.execID:
 		p.now = executable
 	case execID == p.execID+1:
 		p.now, p.before = executable, p.now
-	default: // others were lost
+	default: // execs in between were lost
 		p.now, p.before = executable, ""
 	}
 	p.execID = execID
 }
 
-// fork returns the program of a child that was forked after so many execs.
+// fork returns the program of a child that was forked after execID execs.
 func (p *program) fork(execID uint64) program {
 	return program{execID: execID, now: p.after(execID)}
 }
 
-// after returns what it ran after so many execs.
+// after returns the file that ran after execID execs, "" if unknown.
 func (p *program) after(execID uint64) string {
 	switch execID {
 	case p.execID:

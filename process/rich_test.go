@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// belong changes what p belongs to, or what it tells its children to continue.
+// belong changes the groups, the user or the environment of p.
 func (h *history) belong(p *proc, what int) {
 	arg := h.byte()
 	g := &p.groups
@@ -30,6 +30,8 @@ func (h *history) belong(p *proc, what int) {
 		g.Cgroup.V2 = uint64(arg % 4)
 	case 10:
 		g.Cgroup.V1 = uint64(100 + arg%4)
+	case 11:
+		p.user = uint32(arg % 3 / 2)
 	default:
 		h.k.setenv(p, "LANG=C", "TRACEPARENT="+traceparentOf(arg), fmt.Sprint("TRACESTATE=", arg&7))
 	}
@@ -53,7 +55,7 @@ func randomPolicy(next func() int) Policy {
 	p := Policy{
 		Session: b&1 != 0, Cgroup: b&2 != 0, Job: b&4 != 0,
 		LongLived: b&0x88 == 0x88, LongLivedAfter: 40,
-		KeepErrors: c&1 != 0, KeepShortErrors: c&2 != 0,
+		KeepErrors: c&1 != 0, KeepShortErrors: c&2 != 0, Forks: []Forks{ForksOff, ForksAbnormal, ForksAll}[(c>>6)%3],
 	}
 	if b&16 != 0 {
 		p.Extract = testExtract
@@ -69,6 +71,9 @@ func randomPolicy(next func() int) Policy {
 	}
 	if c&0x30 == 0x30 {
 		p.Sample = func(id TraceID, remote Remote) bool { return remote.Sampled || id[3]&1 == 0 }
+	}
+	if r := next(); r&3 == 3 {
+		p.Rules = numberRules(r>>2 | next()<<6&0x7c0)
 	}
 	return p
 }

@@ -50,25 +50,37 @@ func TestSampling(t *testing.T) {
 			s.run("a", "b")
 			s.fail("b", "a")
 		}, want: []string{"b in a under a", "a in a"}},
-		{name: "of a joined trace, after its last process", policy: Policy{Sample: once(), Extract: testExtract}, tell: func(s *story) {
-			s.runWith("init", "a", "r-s-1")
+		{name: "of a joined trace, by each remote parent", policy: Policy{Sample: onlyRemote, Extract: testExtract}, tell: func(s *story) {
+			s.runWith("init", "a", "r-s-0")
+			s.runWith("init", "b", "r-z-1")
+			s.run("a", "c")
+			s.run("b", "d")
+			s.exit("d", "c", "b", "a")
+		}, want: []string{"d in r under b", "b in r under remote z"}, stats: Stats{SampledOut: 2}},
+		{name: "of a joined trace, after its last process", policy: Policy{Sample: onlyRemote, Extract: testExtract}, tell: func(s *story) {
+			s.runWith("init", "a", "r-s-0")
 			s.exit("a")
 			s.runWith("init", "b", "r-s-1")
 			s.exit("b")
-		}, want: []string{"a in r under remote s", "b in r under remote s"}},
+		}, want: []string{"b in r under remote s"}, stats: Stats{SampledOut: 1}},
+		{name: "inside the ancestor's trace, by the ancestor", policy: Policy{Sample: onlyRemote, Extract: testExtract}, tell: func(s *story) {
+			s.runWith("init", "a", "r-s-1")
+			s.runWith("a", "b", "r-z-0")
+			s.exit("b", "a")
+		}, want: []string{"b in r under remote z", "a in r under remote s"}},
 		{name: "short ones are left out first", policy: Policy{Sample: onlyRemote, KeepErrors: true, MinDuration: 100}, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
 			s.fail("b")
 			s.wait(100)
 			s.fail("a")
-		}, want: []string{"a in a, sampling, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a, sampling, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "short failed ones", policy: Policy{Sample: onlyRemote, KeepErrors: true, MinDuration: 100, KeepShortErrors: true}, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
 			s.fail("b")
 			s.exit("a")
-		}, want: []string{"b in b, sampling"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"b in b, sampling"}, stats: Stats{Filtered: 1}},
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 // kept says by the rules whether p, which has ended, has a span; only short
 // ones have none.
 func (p *proc) kept(policy *Policy) bool {
-	if p.end-p.execs[0].at >= uint64(policy.MinDuration) {
+	if p.end.Sub(p.execs[0].at) >= policy.MinDuration {
 		return true
 	}
 	return policy.KeepShortErrors && p.status.ExitCode() != 0
@@ -48,7 +48,7 @@ func TestShortProcessesAgreeWithTheRules(t *testing.T) {
 		}
 		got := map[ID]string{}
 		for _, l := range out.ended {
-			got[l.ID] = fmt.Sprintf("under %v, root %v, %d left out", l.Parent, l.Root, l.LeftOut)
+			got[l.ID] = fmt.Sprintf("under %v, root %v, %d left out", l.Parent, l.Root, l.Filtered)
 			span := SpanID{}
 			if !l.Parent.IsZero() {
 				span = testIDs.SpanID(l.Parent)
@@ -115,8 +115,8 @@ func TestChainsAreBounded(t *testing.T) {
 			}
 			s.exit(fmt.Sprint(generations%2), "bystander", "top")
 			s.got = append(s.got, s.table.Close()...)
-			if len(s.table.traces) > 0 || s.table.waiting > 0 {
-				t.Errorf("after the end %d traces are kept, %d lifetimes wait", len(s.table.traces), s.table.waiting)
+			if len(s.table.traces) > 0 || s.table.deferred > 0 {
+				t.Errorf("after the end %d traces are kept, %d lifetimes wait", len(s.table.traces), s.table.deferred)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func (s *story) reachable() int {
 		for _, m := range sp.groups {
 			seeTrace(m.trace)
 		}
-		for _, w := range sp.waiting {
+		for _, w := range sp.deferred {
 			seeSpan(w.span)
 		}
 		seeSpan(sp.up)

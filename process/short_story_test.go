@@ -17,7 +17,7 @@ func TestMinDuration(t *testing.T) {
 			s.fail("c")
 			s.wait(100)
 			s.exit("a")
-		}, want: []string{"a in a, 2 left out"}, stats: Stats{LeftOut: 2}},
+		}, want: []string{"a in a, 2 left out"}, stats: Stats{Filtered: 2}},
 		{name: "by one nanosecond", policy: short, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("init", "b")
@@ -26,7 +26,7 @@ func TestMinDuration(t *testing.T) {
 			s.run("init", "c")
 			s.wait(99)
 			s.exit("c")
-		}, want: []string{"c in c"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"c in c"}, stats: Stats{Filtered: 1}},
 		{name: "longer descendants hang on the nearest that is kept", policy: short, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
@@ -35,7 +35,7 @@ func TestMinDuration(t *testing.T) {
 			s.exit("c", "b")
 			s.wait(100)
 			s.exit("d", "a")
-		}, want: []string{"d in a under a", "a in a, 2 left out"}, stats: Stats{LeftOut: 2}},
+		}, want: []string{"d in a under a", "a in a, 2 left out"}, stats: Stats{Filtered: 2}},
 		{name: "a chain, left out from below", policy: short, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
@@ -44,7 +44,7 @@ func TestMinDuration(t *testing.T) {
 			s.exit("d", "c", "b")
 			s.wait(100)
 			s.exit("a")
-		}, want: []string{"a in a, 3 left out"}, stats: Stats{LeftOut: 3}},
+		}, want: []string{"a in a, 3 left out"}, stats: Stats{Filtered: 3}},
 		{name: "a chain, left out from above", policy: short, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
@@ -53,13 +53,13 @@ func TestMinDuration(t *testing.T) {
 			s.exit("b", "c", "d")
 			s.wait(100)
 			s.exit("a")
-		}, want: []string{"a in a, 3 left out"}, stats: Stats{LeftOut: 3}},
+		}, want: []string{"a in a, 3 left out"}, stats: Stats{Filtered: 3}},
 		{name: "under one that has ended, nobody counts", policy: shortFailed, tell: func(s *story) {
 			s.run("init", "a")
 			s.wait(100)
 			s.run("a", "b")
 			s.exit("a", "b")
-		}, want: []string{"a in a"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a"}, stats: Stats{Filtered: 1}},
 		{name: "under one that was lost, the next counts for it", policy: short, tell: func(s *story) {
 			s.run("init", "a")
 			s.forkAs("a", "b", 77)
@@ -70,7 +70,7 @@ func TestMinDuration(t *testing.T) {
 			s.forkAs("a", "d", 77)
 			s.wait(100)
 			s.exit("a", "d")
-		}, want: []string{"a in a, 2 left out"}, stats: Stats{LeftOut: 2, Estimated: 1}},
+		}, want: []string{"a in a, 2 left out"}, stats: Stats{Filtered: 2, Estimated: 1}},
 
 		{name: "a failed one waits for what it hangs on: that is kept when it is old enough", policy: shortFailed, tell: func(s *story) {
 			s.run("init", "a")
@@ -101,7 +101,7 @@ func TestMinDuration(t *testing.T) {
 			s.waits(1) // for a now
 			s.exit("a")
 			s.waits(0)
-		}, want: []string{"c in a"}, stats: Stats{LeftOut: 2}},
+		}, want: []string{"c in a"}, stats: Stats{Filtered: 2}},
 		{name: "that failed as well", policy: shortFailed, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "b")
@@ -117,7 +117,7 @@ func TestMinDuration(t *testing.T) {
 			s.fail("c")
 			s.waits(0)
 			s.exit("a")
-		}, want: []string{"c in a under a", "a in a, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"c in a under a", "a in a, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "that is old enough: it does not wait", policy: shortFailed, tell: func(s *story) {
 			s.run("init", "a")
 			s.fork("a", "b")
@@ -160,7 +160,7 @@ func TestMinDuration(t *testing.T) {
 			s.exit("d")
 			s.fail("a")
 			s.waits(0)
-		}, want: []string{"c in a under a", "a in a, 1 left out"}, stats: Stats{LeftOut: 1, Estimated: 1}},
+		}, want: []string{"c in a under a", "a in a, 1 left out"}, stats: Stats{Filtered: 1, Estimated: 1}},
 	})
 }
 
@@ -181,7 +181,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("a", "b", "cron")
 		}, want: []string{
 			"a in sh linked to cron:cron, session", "b in sh linked to cron:cron, session", "cron in cron, 1 left out",
-		}, stats: Stats{LeftOut: 1}},
+		}, stats: Stats{Filtered: 1}},
 		{name: "the root of a joined trace: what it had hangs on the remote span", policy: policy, tell: func(s *story) {
 			s.run("init", "agent")
 			s.runWith("agent", "sh", "r-s-1")
@@ -189,7 +189,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("a", "agent")
-		}, want: []string{"a in r under remote s linked to agent:agent, traceparent", "agent in agent, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in r under remote s linked to agent:agent, traceparent", "agent in agent, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "the root of a trace, and one that joined it by name: linked to what is above", policy: policy, tell: func(s *story) {
 			s.run("init", "agent")
 			s.runWith("agent", "sh", "r-s-1")
@@ -197,7 +197,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("a", "agent")
-		}, want: []string{"a in r under remote z linked to agent:agent, traceparent", "agent in agent, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in r under remote z linked to agent:agent, traceparent", "agent in agent, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "a session below one that is left out", policy: policy, tell: func(s *story) {
 			s.run("init", "cron")
 			s.run("cron", "sh")
@@ -207,7 +207,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("a", "cron")
-		}, want: []string{"a in a linked to cron:cron, session", "cron in cron, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a linked to cron:cron, session", "cron in cron, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "a session below nothing that is kept", policy: policy, tell: func(s *story) {
 			s.run("init", "sh")
 			s.fork("sh", "a")
@@ -216,7 +216,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("a")
-		}, want: []string{"a in a, session"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a, session"}, stats: Stats{Filtered: 1}},
 		{name: "a full trace below one that is left out", policy: capped, tell: func(s *story) {
 			s.run("init", "a")
 			s.run("a", "sh")
@@ -224,7 +224,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("b", "a")
-		}, want: []string{"b in b linked to a:a, cap", "a in a, 1 left out"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"b in b linked to a:a, cap", "a in a, 1 left out"}, stats: Stats{Filtered: 1}},
 		{name: "a full joined trace below one that is left out: linked to its remote span", policy: capped, tell: func(s *story) {
 			s.runWith("init", "x", "r-y-1")
 			s.runWith("init", "sh", "r-s-1")
@@ -232,7 +232,7 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.exit("sh")
 			s.wait(100)
 			s.exit("a", "x")
-		}, want: []string{"a in a linked to r:s, cap", "x in r under remote y"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a linked to r:s, cap", "x in r under remote y"}, stats: Stats{Filtered: 1}},
 		{name: "a link waits as a parent does", policy: policy, tell: func(s *story) {
 			s.run("init", "cron")
 			s.fork("cron", "a")
@@ -241,13 +241,13 @@ func TestMinDurationAcrossTraces(t *testing.T) {
 			s.fail("a")
 			s.waits(1)
 			s.exit("cron")
-		}, want: []string{"a in a, session"}, stats: Stats{LeftOut: 1}},
+		}, want: []string{"a in a, session"}, stats: Stats{Filtered: 1}},
 	})
 }
 
 // The verbs of these stories.
 
-func (s *story) advance(now uint64) {
+func (s *story) advance(now Time) {
 	s.t.Helper()
 	s.k.now = max(s.k.now, now)
 	s.got = append(s.got, s.table.Advance(now)...)
@@ -256,7 +256,7 @@ func (s *story) advance(now uint64) {
 
 func (s *story) waits(want int) {
 	s.t.Helper()
-	if got := s.table.Stats().Waiting; got != want {
+	if got := s.table.Stats().Deferred; got != want {
 		s.t.Errorf("%d lifetimes wait, want %d", got, want)
 	}
 }

@@ -1,11 +1,8 @@
 package process
 
 import (
-	"bytes"
-	"errors"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -13,9 +10,9 @@ import (
 func replaced(t *testing.T, table *Table) *Table {
 	t.Helper()
 	snapshot := table.AppendSnapshot(nil)
-	restored, err := Restore(table.limits, table.policy, table.ids, snapshot)
-	if err != nil {
-		t.Fatalf("restore %d bytes: %v", len(snapshot), err)
+	restored, lost, err := Restore(table.limits, table.policy, table.ids, snapshot)
+	if err != nil || lost > 0 {
+		t.Fatalf("restore %d bytes: %d objects lost, error %v", len(snapshot), lost, err)
 	}
 	if got, want := restored.Stats(), table.Stats(); got != want {
 		t.Fatalf("restored stats are %+v, want %+v", got, want)
@@ -23,40 +20,40 @@ func replaced(t *testing.T, table *Table) *Table {
 	return restored
 }
 
-// Every field that a lifetime has while it waits is in a snapshot: those that
-// settle gives it are not.
-func TestSnapshotOfEveryField(t *testing.T) {
+// Every field that a value needs is in its bytes. Those of a lifetime that settle
+// gives it are not, nor what is found again from other objects.
+func TestCodecOfEveryField(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		do    func(c *codec, v any)
+		do    func(s *snapshot, v any)
 		full  any
 		empty any
 		skip  []string
 	}{
-		{"lifetime", func(c *codec, v any) { c.lifetime(v.(*Lifetime)) }, &Lifetime{}, &Lifetime{},
-			[]string{"Context", "TraceState", "ParentSpan", "ParentRemote", "Link", "LinkRemote", "Boundary", "Parent", "Root"}},
-		{"entry", func(c *codec, v any) { c.entry(v.(*entry)) }, &entry{}, &entry{},
-			[]string{"bytes", "older", "newer", "lineage", "span"}},
-		{"span", func(c *codec, v any) { c.span(v.(*span)) }, &span{}, &span{},
-			[]string{"trace", "up", "groups", "waiting", "index", "spanID", "number"}},
-		{"trace", func(c *codec, v any) { c.trace(v.(*trace)) }, &trace{}, &trace{},
-			[]string{"more", "idle", "number"}},
-		{"stats", func(c *codec, v any) { c.counts(v.(*Stats)) }, &Stats{}, &Stats{},
-			[]string{"Living", "Waiting"}},
+		{"living", func(s *snapshot, v any) { s.codec.living(v.(*Living)) }, &Living{}, &Living{}, nil},
+		{"lifetime", func(s *snapshot, v any) { s.lifetime(v.(*Lifetime)) }, &Lifetime{}, &Lifetime{},
+			[]string{"Context", "TraceState", "ParentSpan", "ParentRemote", "Link", "LinkRemote", "Boundary", "Parent", "Root", "weight", "estimate"}},
+		{"placed lifetime", func(s *snapshot, v any) { s.lifetime(v.(*Lifetime)); s.placement(v.(*Lifetime)) }, &Lifetime{}, &Lifetime{},
+			[]string{"weight", "estimate"}},
+		{"entry", func(s *snapshot, v any) { s.entry(v.(*entry)) }, &entry{}, &entry{},
+			[]string{"account", "bytes", "keeps", "older", "newer", "ahead", "behind", "lineage", "span"}},
+		{"span", func(s *snapshot, v any) { s.span(v.(*span)) }, &span{}, &span{},
+			[]string{"trace", "up", "groups", "deferred", "index", "spanID", "number", "until", "ruling"}},
+		{"trace", func(s *snapshot, v any) { s.trace(v.(*trace)) }, &trace{}, &trace{},
+			[]string{"more", "idle", "living", "number", "ruling"}},
+		{"stats", func(s *snapshot, v any) { s.stats(v.(*Stats)) }, &Stats{}, &Stats{},
+			[]string{"Living", "Deferred", "Seen", "Running"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			n := uint64(0)
 			fill(t, reflect.ValueOf(tc.full).Elem(), tc.skip, &n)
 			writer := newCodec(nil, false)
-			writer.traces.add(&trace{})
-			if s, ok := tc.full.(*span); ok {
-				s.trace = writer.traces.all[0]
-			}
-			tc.do(writer, tc.full)
+			table := NewTable(roomy, Policy{}, testIDs)
+			tc.do(&snapshot{codec: writer, table: table}, tc.full)
 			reader := newCodec(writer.b, true)
-			reader.traces.all = writer.traces.all
-			if tc.do(reader, tc.empty); reader.bad || len(reader.b) > 0 {
-				t.Fatalf("it is not read: bad %t, %d bytes left", reader.bad, len(reader.b))
+			tc.do(&snapshot{codec: reader, table: table}, tc.empty)
+			if err := reader.end(); err != nil {
+				t.Fatalf("%v: bad %t, %d bytes left", err, reader.bad, len(reader.b))
 			}
 			if !reflect.DeepEqual(tc.full, tc.empty) {
 				t.Errorf("written\n\t%+v\nread\n\t%+v", tc.full, tc.empty)
@@ -106,66 +103,4 @@ func fill(t *testing.T, v reflect.Value, skip []string, n *uint64) {
 	default:
 		t.Fatalf("%v: there is no way to fill it", v.Type())
 	}
-}
-
-func TestRestoreNothing(t *testing.T) {
-	s := newStory(t, roomy)
-	s.run("init", "a")
-	whole := s.table.AppendSnapshot(nil)
-	for n := range whole {
-		if _, err := Restore(roomy, Policy{}, testIDs, whole[:n]); !errors.Is(err, ErrSnapshot) {
-			t.Errorf("%d of %d bytes: got %v, want ErrSnapshot", n, len(whole), err)
-		}
-	}
-	if _, err := Restore(roomy, Policy{}, testIDs, append(bytes.Clone(whole), 0)); !errors.Is(err, ErrSnapshot) {
-		t.Errorf("one byte too many: got %v, want ErrSnapshot", err)
-	}
-	older := append([]byte{snapshotVersion + 1}, whole[1:]...)
-	if _, err := Restore(roomy, Policy{}, testIDs, older); !errors.Is(err, ErrSnapshot) {
-		t.Errorf("another version: got %v, want ErrSnapshot", err)
-	}
-}
-
-// An agent with lower limits takes over all there is; what it has no room for is
-// forgotten later, and what waited for that is handed out.
-func TestRestoreUnderLowerLimits(t *testing.T) {
-	policy := Policy{MinDuration: 1000, KeepShortErrors: true}
-	s := newStoryUnder(t, roomy, policy)
-	s.run("init", "a")
-	s.run("a", "b")
-	s.fail("b") // it waits to know whether a is too short
-	s.waits(1)
-	table, err := Restore(Limits{Processes: 1, Bytes: 1}, policy, testIDs, s.table.AppendSnapshot(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.table = table
-	s.unchecked = true
-	s.run("init", "c")
-	if got := s.lines(); len(got) != 1 || !strings.HasPrefix(got[0], "b ") {
-		t.Errorf("got %q, want b", got)
-	}
-	checkCounts(t, s.table)
-}
-
-// Any bytes are a table that has what they say, or an error.
-func FuzzRestore(f *testing.F) {
-	h := randomHistory(16|1, 3)
-	table := NewTable(h.limits, h.policy, testIDs)
-	table.Adopt(h.living)
-	for i := range h.ring {
-		table.Apply(&h.ring[i])
-		if i%40 == 0 {
-			f.Add(table.AppendSnapshot(nil))
-		}
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		table, err := Restore(roomy, Policy{}, testIDs, in)
-		if err != nil {
-			return
-		}
-		if again := table.AppendSnapshot(nil); len(again) == 0 {
-			t.Error("its snapshot is empty")
-		}
-	})
 }

@@ -16,7 +16,7 @@ type story struct {
 	names map[string]*proc
 	forks uint32
 	deaf  bool
-	// unchecked says that the story is too long to check the table at each step.
+	// unchecked: the story is too long to check the table at each step.
 	unchecked bool
 	last      Event
 	got       []*Lifetime
@@ -54,7 +54,7 @@ func (s *story) hear(ev Event) {
 	}
 }
 
-// lose has what tell does happen unheard.
+// lose makes the table miss the events of tell.
 func (s *story) lose(tell func()) {
 	s.deaf = true
 	tell()

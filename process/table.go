@@ -2,123 +2,102 @@ package process
 
 import (
 	"cmp"
-	"container/heap"
 	"container/list"
 	"slices"
 )
 
-// Limits bounds a Table. Beyond a limit the process that was entered first is
-// forgotten and counted; its exit then still makes a lifetime, with what the
-// exit alone tells.
-type Limits struct {
-	// Processes is how many living processes are kept.
-	Processes int
-	// Bytes is how much memory their strings and re-execs take, roughly.
-	Bytes int
-}
-
-// maxReexecs and maxReexecBytes bound what is kept of the execs of one process,
-// which may exec for ever.
-const (
-	maxReexecs     = 128
-	maxReexecBytes = 64 << 10
-)
-
-// Table follows the living: forks, execs and exits go in, in the kernel's
-// order, and each exit of a process that had executed a program gives its
-// Lifetime, once.
+// Table tracks running processes. Forks, execs and exits go in, in the order of the
+// kernel. Each exit of a process that had executed a program gives its Lifetime,
+// once.
 //
-// Where events are missing (the counters of the kernel side tell that), the
-// table goes on with what it has: an exec without its fork has its parent at
-// that moment for lineage; an exit without its exec makes a lifetime whose
-// start is estimated; a lifetime whose exit is missing ends, estimated, when
-// its pid is used again or it is found to be Gone.
+// Events may be missing; the BPF programs count them. An exec without its fork takes
+// the parent at that moment for lineage. An exit without its exec gives a lifetime
+// with an estimated start. A lifetime whose exit is missing ends, estimated, when
+// its pid is reused or the process is found to be gone. Processes that never execute a
+// program get a lifetime by Policy.Forks.
 type Table struct {
 	limits Limits
 	policy Policy
 	ids    IDs
-	// now is the latest moment that events told of.
-	now uint64
-	// A pid has at most one living process. Its start time is compared at each
-	// use, so that pid reuse never joins strangers.
+	// now is the latest time that an event or Advance has had.
+	now Time
+	// living has at most one process for a pid. Each use compares start times, so
+	// that pid reuse never joins strangers.
 	living map[uint32]*entry
-	// Entries from the oldest to the newest; a ring with itself as the anchor.
+	// order links the entries from the oldest to the newest, in a ring around itself.
 	order entry
-	bytes int
-	// The last to end, each in the place of its pid modulo the length: what
-	// still comes of them, a second exit above all, is told of nobody; and whom
-	// they killed may end after them.
+	// accounts has what the running processes of each user take, bytes the sum.
+	accounts map[uint32]*account
+	bytes    int
+	// crowded is the account with the most processes, as long as it has more than
+	// crowdedLeast.
+	crowded      *account
+	crowdedLeast int
+	// ended has the last processes to end, each at its pid modulo the length. Late
+	// events for them, such as a second exit, are ignored, and they may have killed
+	// processes that end after them.
 	ended [1024]ended
-	// The traces that have a living process, and the last joined ones that have
-	// none any more.
-	traces map[TraceID]*trace
+	// traces has the traces with a running process, and idle those that others may
+	// still join.
+	traces map[traceKey]*trace
 	idle   list.List
-	// The spans that lifetimes wait for, and how many wait.
+	// undecided has the spans that deferred lifetimes depend on.
 	undecided spanHeap
-	waiting   int
-	out       []*Lifetime
-	stats     Stats
-	// What is used again instead of being made anew.
+	// deferred is how many lifetimes are deferred, deferredBytes what they take.
+	deferred, deferredBytes int
+
+	out   []*Lifetime
+	stats Stats
+	// droppedBy has the parts of Stats.Dropped, by rule.
+	droppedBy map[string]uint64
+	judged    judged
+	// entries and lifetimes are free lists.
 	entries   pool[entry]
 	lifetimes pool[Lifetime]
 }
 
 // Stats counts what a Table did since it was made.
 type Stats struct {
-	// Living is how many processes it holds now.
+	// Living is how many processes are running.
 	Living int
-	// Ended is how many lifetimes it gave out.
+	// Ended is how many lifetimes were handed out.
 	Ended uint64
-	// LeftOut is how many processes were too short to get a span.
-	LeftOut uint64
-	// SampledOut is how many processes were of traces that are not exported.
+	// Filtered is how many processes were too short for a span.
+	Filtered uint64
+	// Dropped is how many processes rules dropped.
+	Dropped uint64
+	// SampledOut is how many processes were in traces that are not sampled.
 	SampledOut uint64
-	// Waiting is how many lifetimes wait to know what they hang on.
-	Waiting int
-	// BadTraceparent is how many values of TRACEPARENT were ignored, because they
-	// are not valid.
+	// Deferred is how many lifetimes cannot be handed out before their parents are
+	// known.
+	Deferred int
+	// BadTraceparent is how many invalid values of TRACEPARENT were ignored.
 	BadTraceparent uint64
-	// Evicted is how many living processes were forgotten because of Limits.
+	// Evicted is how many running processes were dropped because of
+	// Limits.Processes.
 	Evicted uint64
+	// Shed is how often a running process lost details because of Limits.Bytes: its
+	// re-execs, then its arguments, then its paths.
+	Shed uint64
 	// Forgotten is how many of the evicted had executed a program.
 	Forgotten uint64
-	// Estimated is how many ends were not told and found out later.
+	// Estimated is how many ends were not seen.
 	Estimated uint64
-	// Seen is how many lifetimes were begun, those that are forgotten and begun
-	// anew by their exit twice. It is always the sum of Ended, LeftOut, SampledOut,
-	// Waiting, Forgotten and Running.
+	// Continued is how many traces were begun because others were full.
+	Continued uint64
+	// Seen is how many lifetimes were begun, always the sum of Ended, Filtered,
+	// Dropped, SampledOut, Deferred, Forgotten and Running. The exit of an evicted process
+	// begins another one.
 	Seen uint64
-	// Running is how many of the living have executed a program.
+	// Running is how many running processes will have a span, or may have: those that
+	// have executed a program, and forked ones if all get a span.
 	Running int
 }
 
-// entry is one living process.
-type entry struct {
-	id      ID
-	lineage lineage
-	span    *span // nil until it has executed a program
-	seen    bool  // its first exec was seen; otherwise start is estimated
-	start   uint64
-	program
-	// groups is what it belonged to when that was last told.
-	groups Groups
-	remote Remote // as in Living
-	// parentPID is that of the parent at the last exec.
-	parentPID      uint32
-	vpid           uint32
-	credentials    Credentials
-	namespaces     Namespaces
-	image          Image
-	reexecs        []Reexec
-	reexecsDropped int
-	bytes          int
-
-	older, newer *entry
-}
-
-// NewTable returns an empty table, with the ids of this boot of the machine.
+// NewTable returns an empty table with the ids of this boot of the machine.
 func NewTable(limits Limits, policy Policy, ids IDs) *Table {
-	t := &Table{limits: limits, policy: policy, ids: ids, living: make(map[uint32]*entry), traces: make(map[TraceID]*trace)}
+	t := &Table{limits: limits, policy: policy, ids: ids, living: make(map[uint32]*entry),
+		accounts: make(map[uint32]*account), droppedBy: make(map[string]uint64), traces: make(map[traceKey]*trace)}
 	t.order.older, t.order.newer = &t.order, &t.order
 	return t
 }
@@ -127,47 +106,47 @@ func NewTable(limits Limits, policy Policy, ids IDs) *Table {
 func (t *Table) Stats() Stats {
 	s := t.stats
 	s.Living = len(t.living)
-	s.Waiting = t.waiting
+	s.Deferred = t.deferred
 	return s
 }
 
-// Traces returns how many traces have a living process.
+// Traces returns how many traces have a running process.
 func (t *Table) Traces() int { return len(t.traces) - t.idle.Len() }
 
-// Has reports whether the table holds a process.
+// Has reports whether the table has a process.
 func (t *Table) Has(id ID) bool { return t.find(id) != nil }
 
-// Placed returns the span that a living process will have, and the first process
-// of its trace here. ok is false when it will have none, or when nobody can know
-// yet: its trace is not sampled, or it may be too short.
-func (t *Table) Placed(id ID) (at SpanContext, root ID, ok bool) {
+// ContextOf returns the span that a running process will have, and the first process
+// of its trace on this machine. It returns false if the process will have no span, or
+// may have none: its trace is not sampled, or it may turn out to be too short.
+func (t *Table) ContextOf(id ID) (context SpanContext, root ID, ok bool) {
 	e := t.find(id)
-	if e == nil || e.span == nil || !e.span.trace.sampled || t.policy.MinDuration > 0 {
+	if e == nil || e.span == nil || !e.span.sampled || !t.certain(e.span) {
 		return SpanContext{}, ID{}, false
 	}
 	return SpanContext{e.span.trace.id, t.spanIDOf(e.span)}, e.span.trace.root, true
 }
 
-// Adopt takes in processes that are alive and that no event told of: before the
-// first call of Apply those that are older, later those whose events were lost.
-// Those that the table holds already stay as they are. Their parents are those of
-// now, and so are the boundaries between them. It returns what Apply does: they
-// may have the pids of others that ended unseen.
-func (t *Table) Adopt(living []Living) []*Lifetime {
-	t.hear(t.now)
-	slices.SortFunc(living, func(a, b Living) int { return cmp.Compare(a.ID.Start, b.ID.Start) })
-	for i := range living {
-		if t.find(living[i].ID) == nil {
-			t.adopt(&living[i])
+// Adopt enters processes that are running and whose events were not seen: before the
+// first Apply those that are older, later those whose events were lost. It skips
+// those that the table has, or has seen end. Their parents, and the boundaries between them, are those
+// of now. Like Apply it returns lifetimes: an adopted process may have the pid of one
+// that ended unseen.
+func (t *Table) Adopt(running []Living) []*Lifetime {
+	t.begin(t.now)
+	slices.SortFunc(running, func(a, b Living) int { return cmp.Compare(a.ID.Start, b.ID.Start) })
+	for i := range running {
+		if id := running[i].ID; t.find(id) == nil && !t.hasEnded(id) {
+			t.adopt(&running[i])
 		}
 	}
 	return t.out
 }
 
 func (t *Table) adopt(p *Living) {
-	lineage := t.guess(p.Parent)
+	above := t.lineageNow(p.Parent)
 	e := t.enter(p.ID)
-	e.lineage = lineage
+	e.lineage = above
 	e.parentPID = p.Parent.PID
 	e.image = p.Image
 	e.program = program{execID: p.ExecID, now: p.Executable}
@@ -175,28 +154,25 @@ func (t *Table) adopt(p *Living) {
 		e.now = p.Image.Executable
 	}
 	e.groups, e.credentials, e.namespaces, e.vpid = p.Groups, p.Credentials, p.Namespaces, p.VPID
+	e.payer = payer(p.Credentials)
 	e.remote = p.Remote
 	if p.Execed {
-		e.span = t.begin(e, p.Groups, &p.Image)
-		e.span.older = true
+		e.span = t.newSpan(e, p.Groups, &p.Image)
+	} else {
+		t.forkSpan(e)
 	}
-	t.account(e)
+	if e.span != nil {
+		e.span.preexisting = true
+	}
+	t.charge(e)
 }
 
-// begin gives a process its span.
-func (t *Table) begin(e *entry, groups Groups, im *Image) *span {
-	t.stats.Seen++
-	t.stats.Running++
-	return t.place(e, e.start, groups, im)
-}
-
-// Apply takes the next event, and returns the lifetimes that it finished: when
-// it ends a process that had executed a program, or shows that one ended unseen,
-// and, where short processes are left out, when it lets others be handed out that
-// waited. The slice is valid until the next call.
+// Apply takes the next event. It returns the lifetimes that are complete now: of the
+// process that ended, of one whose end it shows, and of those that were deferred. The
+// slice is valid until the next call. Apply sets the Script of an Exec's Image.
 func (t *Table) Apply(ev *Event) []*Lifetime {
-	t.hear(ev.At)
-	if last := &t.lastOf(ev.ID.PID).id; last.PID == ev.ID.PID && last.Start >= ev.ID.Start {
+	t.begin(ev.At)
+	if t.hasEnded(ev.ID) {
 		return t.out
 	}
 	switch ev.Kind {
@@ -210,52 +186,110 @@ func (t *Table) Apply(ev *Event) []*Lifetime {
 	return t.out
 }
 
-// Advance tells the time, in nanoseconds since boot, where no event does, and
-// returns what need not wait any longer, as Apply does.
-func (t *Table) Advance(now uint64) []*Lifetime {
-	t.hear(now)
+// Advance sets the time if no event does. It returns deferred lifetimes, as Apply
+// does.
+func (t *Table) Advance(now Time) []*Lifetime {
+	t.begin(now)
 	return t.out
 }
 
-// hear begins a new round of output at a moment.
-func (t *Table) hear(now uint64) {
+// begin begins a call that returns lifetimes.
+func (t *Table) begin(now Time) {
 	clear(t.out)
 	t.out = t.out[:0]
 	t.now = max(t.now, now)
-	t.grownUp()
+	t.promiseMature()
 }
 
-// Close returns what still waits, as Apply does, when no more events will come:
-// nothing hangs on a process whose fate is not known.
+// Close returns the deferred lifetimes, as Apply does. No events may follow: it
+// drops undecided parents.
 func (t *Table) Close() []*Lifetime {
 	clear(t.out)
 	t.out = t.out[:0]
 	for len(t.undecided) > 0 {
-		t.decide(t.undecided[0], leftOut)
+		t.decide(t.undecided[0], filtered)
 	}
 	return t.out
 }
+
+// Recycle takes back a lifetime that was handed out, for reuse. Nobody may use it
+// any more. Calling Recycle is optional.
+func (t *Table) Recycle(l *Lifetime) { t.lifetimes.put(l) }
 
 func (t *Table) fork(ev *Event) {
 	parent := t.find(ev.Parent)
 	if parent != nil {
 		parent.groups = ev.Groups
 	}
-	lineage := lineageOf(parent, ev.Groups)
+	above := lineageOf(parent, ev.Groups)
 	e := t.enter(ev.ID)
-	e.lineage = lineage
+	e.lineage = above
 	e.execID = ev.ExecID
+	e.payer = unknownUser
 	if parent != nil {
 		e.program = parent.fork(ev.ExecID)
+		e.payer = parent.payer
 	}
 	e.parentPID = ev.Parent.PID
 	e.groups = ev.Groups
-	t.account(e)
+	t.forkSpan(e)
+	t.charge(e)
 }
 
-// guess is the lineage of a process whose fork is missing: its parent at this
-// moment is the best known.
-func (t *Table) guess(parent ID) lineage {
+func (t *Table) exec(ev *Event) {
+	e := t.find(ev.ID)
+	missed := false // execs before this one
+	forked := e != nil && (e.span == nil || e.span.forked)
+	if e == nil {
+		above := t.lineageNow(ev.Parent)
+		e = t.enter(ev.ID)
+		e.lineage = above
+		missed = !ev.FirstExec
+	} else if forked {
+		missed = !ev.FirstExec && ev.ExecID != e.execID+1
+	}
+	ev.Image.Script = e.image.scriptIn(&ev.Image)
+	switch {
+	case (e.span == nil || forked) && !missed, ev.FirstExec && !e.seen:
+		// In the second case, the process was listed after this exec.
+		e.seen = true
+		e.start = ev.At
+		e.before = ev.Usage
+		if e.span != nil {
+			e.span.start = ev.At
+		}
+	case len(e.reexecs) < maxReexecs && e.bytes < maxReexecBytes:
+		from := e.image.Executable
+		if ev.ExecID <= e.execID {
+			from = "" // the process was listed after this exec
+		}
+		e.reexecs = append(e.reexecs, Reexec{At: ev.At, From: from, To: ev.Image})
+		if e.span != nil {
+			e.span.grow(&ev.Image)
+		}
+	default:
+		e.reexecsDropped++
+	}
+	e.credentials, e.namespaces, e.vpid = ev.Credentials, ev.Namespaces, ev.VPID
+	e.payer = payer(ev.Credentials)
+	if e.span == nil {
+		e.span = t.newSpan(e, ev.Groups, &ev.Image)
+	} else {
+		e.span.forked = false
+		e.span.ruling = t.judge(e, &ev.Groups, &ev.Image)
+		t.placeAgain(e, ev.Groups, &ev.Image)
+		t.setRuling(e.span)
+	}
+	e.program.exec(ev.ExecID, ev.Image.Executable)
+	e.parentPID = ev.Parent.PID
+	e.image = ev.Image
+	e.groups = ev.Groups
+	t.charge(e)
+}
+
+// lineageNow is the lineage of a process whose fork was not seen: its parent at this
+// moment is the best that is known.
+func (t *Table) lineageNow(parent ID) lineage {
 	p := t.find(parent)
 	if p == nil {
 		return lineage{}
@@ -263,147 +297,11 @@ func (t *Table) guess(parent ID) lineage {
 	return lineageOf(p, p.groups)
 }
 
-func (t *Table) exec(ev *Event) {
-	e := t.find(ev.ID)
-	missed := false // execs before this one
-	if e == nil {
-		lineage := t.guess(ev.Parent)
-		e = t.enter(ev.ID)
-		e.lineage = lineage
-		missed = !ev.FirstExec
-	} else if e.span == nil {
-		missed = !ev.FirstExec && ev.ExecID != e.execID+1
-	}
-	switch {
-	case e.span == nil && !missed, ev.FirstExec && !e.seen:
-		// In the second case, the list of the living shows the process as it was
-		// after this exec.
-		e.seen = true
-		e.start = ev.At
-		if e.span != nil {
-			e.span.start = ev.At
-			if len(e.span.waiting) > 0 {
-				heap.Fix(&t.undecided, e.span.index)
-			}
-		}
-	case len(e.reexecs) < maxReexecs && e.bytes < maxReexecBytes:
-		from := e.image.Executable
-		if ev.ExecID <= e.execID {
-			from = "" // the list of the living shows what came after this exec
-		}
-		e.reexecs = append(e.reexecs, Reexec{At: ev.At, From: from, To: ev.Image})
-	default:
-		e.reexecsDropped++
-	}
-	if e.span == nil {
-		e.span = t.begin(e, ev.Groups, &ev.Image)
-	} else {
-		t.moveOn(e, ev.Groups, &ev.Image)
-	}
-	e.program.exec(ev.ExecID, ev.Image.Executable)
-	e.parentPID = ev.Parent.PID
-	e.image = ev.Image
-	e.groups, e.credentials, e.namespaces, e.vpid = ev.Groups, ev.Credentials, ev.Namespaces, ev.VPID
-	t.account(e)
-}
-
-// Recycle takes back a lifetime that was handed out and that nobody uses any
-// more, to make another of it. Whoever keeps lifetimes need not call it.
-func (t *Table) Recycle(l *Lifetime) { t.lifetimes.put(l) }
-
-// find returns the entry of id, or nil.
-func (t *Table) find(id ID) *entry {
-	if e := t.living[id.PID]; e != nil && e.id == id {
-		return e
-	}
-	return nil
-}
-
-// enter makes a new entry for id as the newest. A process that held the pid
-// until now is gone, and its exit was lost, unless it is id itself or a later
-// one: the list of the living may tell of a process before its fork event does,
-// and before the last events of the process that had the pid until then.
-func (t *Table) enter(id ID) *entry {
-	e := t.entries.get()
-	e.id, e.start = id, id.Start
-	if old := t.living[id.PID]; old != nil {
-		switch {
-		case old.id.Start < id.Start:
-			t.endUnseen(old, id.Start)
-		case old.id == id:
-			e.remote = old.remote
-			fallthrough
-		default: // it will be told of again
-			if old.span != nil {
-				t.stats.Seen--
-			}
-			t.lose(old)
-		}
-	}
-	t.insert(e)
-	return e
-}
-
-// insert makes e the newest.
-func (t *Table) insert(e *entry) {
-	t.living[e.id.PID] = e
-	e.older, e.newer = t.order.older, &t.order
-	e.older.newer, e.newer.older = e, e
-}
-
-// lose forgets a process without its exit: nothing more hangs on its span.
-func (t *Table) lose(e *entry) {
-	t.forget(e)
-	s := e.span
-	t.entries.put(e)
-	if s != nil {
-		t.stats.Running--
-		s.fold()
-		t.leaveTrace(s, false)
-		if s.up != nil {
-			s.up.leftOut += s.leftOut
-		}
-		t.decide(s, leftOut)
-	}
-}
-
-func (t *Table) forget(e *entry) {
-	delete(t.living, e.id.PID)
-	e.older.newer, e.newer.older = e.newer, e.older
-	e.older, e.newer = nil, nil
-	t.bytes -= e.bytes
-}
-
-// account brings the byte count up to date after a change to e, and makes room
-// by forgetting the oldest, but never e itself.
-func (t *Table) account(e *entry) {
-	t.count(e)
-	for len(t.living) > t.limits.Processes || t.bytes > t.limits.Bytes {
-		oldest := t.order.newer
-		if oldest == e {
-			oldest = e.newer
-		}
-		if oldest == &t.order {
-			return
-		}
-		t.stats.Evicted++
-		if oldest.span != nil {
-			t.stats.Forgotten++
-		}
-		t.lose(oldest)
-	}
-}
-
-// count brings the byte count up to date after a change to e.
-func (t *Table) count(e *entry) {
-	t.bytes -= e.bytes
-	e.bytes = e.image.size()
-	for i := range e.reexecs {
-		e.bytes += len(e.reexecs[i].From) + e.reexecs[i].To.size()
-	}
-	t.bytes += e.bytes
-}
-
-func (im *Image) size() int {
-	return len(im.Filename) + len(im.Executable) + len(im.WorkingDirectory) + len(im.Args) + len(im.Environment)
+// newSpan begins the span of a process.
+func (t *Table) newSpan(e *entry, groups Groups, im *Image) *span {
+	t.stats.Seen++
+	t.stats.Running++
+	s := t.place(e, t.judge(e, &groups, im), groups, im)
+	t.setRuling(s)
+	return s
 }

@@ -29,7 +29,7 @@ func TestTableCarriesEverything(t *testing.T) {
 		},
 		Status: 9 | 0x80,
 	}
-	if got := s.got[1]; !reflect.DeepEqual(got, want) {
+	if got := facts(s.got[1]); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n\t%+v\nwant\n\t%+v", got, want)
 	}
 }

