@@ -8,17 +8,16 @@ import (
 	"github.com/procspan/procspan/process"
 )
 
-// Cgroup returns the paths of the process's control groups: v2 in the unified
-// hierarchy, and v1 in the first hierarchy of version 1 that has it below the
-// root, of those of pids, memory, cpu and systemd. A path is empty where there
-// is no such hierarchy, and "/" at the root.
+// Cgroup returns the paths of the process's cgroups: v2 in the unified hierarchy,
+// v1 in the first hierarchy of pids, memory, cpu and systemd where the process is
+// below the root. A path is empty without such a hierarchy, and "/" at the root.
 //
-// The ids in process.Cgroup stand for the same two places, unless V1 is a root:
-// then v1 may be of a later hierarchy.
+// The ids in process.Cgroup mean the same two cgroups, unless V1 is a root: then
+// v1 may be of a later hierarchy.
 func (p Proc) Cgroup(id process.ID) (v2, v1 string, err error) {
 	dir := p.dir(id.PID)
-	file, readErr := readFile(filepath.Join(dir, "cgroup"))
-	if err := same(dir, id); err != nil {
+	file, _, readErr := readFile(filepath.Join(dir, "cgroup"), cgroupReadMax)
+	if err := p.same(dir, id); err != nil {
 		return "", "", err
 	}
 	if readErr != nil {
@@ -28,8 +27,8 @@ func (p Proc) Cgroup(id process.ID) (v2, v1 string, err error) {
 	return v2, v1, nil
 }
 
-// cgroupPaths reads lines of ID:CONTROLLERS:PATH, where a path may hold colons
-// and, by the kernel's word, no newline.
+// cgroupPaths parses lines of ID:CONTROLLERS:PATH. A path may contain colons; the
+// kernel allows no newline.
 func cgroupPaths(file string) (v2, v1 string) {
 	hierarchies := [...]string{"pids", "memory", "cpu", "name=systemd"}
 	var paths [len(hierarchies)]string
@@ -39,7 +38,7 @@ func cgroupPaths(file string) (v2, v1 string) {
 		if !ok {
 			continue
 		}
-		path = strings.TrimSuffix(path, " (deleted)") // a zombie's may be
+		path = strings.TrimSuffix(path, " (deleted)") // of a zombie
 		if id == "0" && controllers == "" {
 			v2 = path
 			continue
@@ -58,26 +57,26 @@ func cgroupPaths(file string) (v2, v1 string) {
 	return v2, v1
 }
 
-// Innermost returns the path of the two that says more about what runs in it,
-// and what it says. On a host with both versions a runtime may put containers
-// into the hierarchies of only one, and leaves them in its own cgroup in the
-// other. A container says most, then a pod, a user's unit, a unit and a slice;
-// the deeper path says more where both say as much, and v2 where they are as
-// deep.
+// Innermost returns the more specific of two paths, and its workload. On a host
+// with both versions a runtime may create cgroups in the hierarchies of only one;
+// in the other its containers stay in the runtime's own cgroup. A container is most
+// specific, then a pod, a user's unit, a unit, a slice; then the deeper path; then
+// v2.
 func Innermost(v2, v1 string) (path string, w Workload) {
 	w = ParseCgroup(v2)
 	if v1 == "" || v1 == v2 {
 		return v2, w
 	}
 	other := ParseCgroup(v1)
-	more := other.says() - w.says()
+	more := other.rank() - w.rank()
 	if more > 0 || more == 0 && (v2 == "" || strings.Count(v1, "/") > strings.Count(v2, "/")) {
 		return v1, other
 	}
 	return v2, w
 }
 
-func (w Workload) says() (much int) {
+// rank orders workloads by how specific they are.
+func (w Workload) rank() (rank int) {
 	for _, found := range []bool{
 		w.ContainerID != "" || w.ContainerName != "",
 		w.PodUID != "" || w.TaskID != "",
@@ -85,10 +84,10 @@ func (w Workload) says() (much int) {
 		w.Unit != "",
 		w.Slice != "",
 	} {
-		much <<= 1
+		rank <<= 1
 		if found {
-			much++
+			rank++
 		}
 	}
-	return much
+	return rank
 }

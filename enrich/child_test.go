@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func stay(comm string) error {
@@ -87,7 +88,7 @@ func child(t *testing.T, comm, dir string, args []string) (id process.ID, end fu
 
 // startOf reads a start time on a way of its own: the 20th word after the last
 // ") " is the 22nd field.
-func startOf(t *testing.T, pid int) uint64 {
+func startOf(t *testing.T, pid int) process.Time {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -99,5 +100,5 @@ func startOf(t *testing.T, pid int) uint64 {
 		t.Fatal(err)
 	}
 	// The kernel's own time is finer than a tick.
-	return ticks*clockTick + 1_234_567
+	return process.Time(ticks*clockTick + 1_234_567)
 }

@@ -2,28 +2,28 @@ package enrich
 
 import "strings"
 
-// container is what a cgroup's name tells of one: an id or a name.
+// container is what a cgroup's name tells about a container: an id or a name.
 type container struct{ id, name, runtime string }
 
-// container tells whether name is the cgroup of a container: never that of
-// what watches over one, as conmon and the LXC monitor do.
-func (p *parser) container(name string) (container, bool) {
+// containerOf reports whether name is the cgroup of a container, as opposed to its
+// monitor, such as conmon and the LXC monitor.
+func (p *parser) containerOf(name string) (container, bool) {
 	if c, ok := p.namedContainer(name); ok {
 		return c, true
 	}
-	// A runtime that was told SLICE:PREFIX:ID, which is for systemd, and has no
-	// systemd takes it for a name.
+	// SLICE:PREFIX:ID is meant for systemd; a runtime without one takes it for a
+	// name.
 	if _, rest, ok := strings.Cut(name, ":"); ok {
 		prefix, id, _ := strings.Cut(rest, ":")
 		if prefix == "docker" && isBuild(id) {
 			return container{id: id, runtime: "buildkit"}, true
 		}
-		runtime, ok := runtimeOf(prefix)
+		runtime, ok := runtimes[prefix]
 		return container{id: id, runtime: runtime}, ok && isHex(id, 64)
 	}
 	id := strings.TrimSuffix(name, ".scope")
 	if i := len(id) - 65; i > 0 && id[i] == '-' && isHex(id[i+1:], 64) {
-		runtime, ok := runtimeOf(id[:i])
+		runtime, ok := runtimes[id[:i]]
 		return container{id: id[i+1:], runtime: runtime}, ok
 	}
 	switch p.parent {
@@ -47,8 +47,8 @@ func (p *parser) container(name string) (container, bool) {
 	return container{}, false
 }
 
-// runtimeAbove returns the runtime in whose cgroup containers stand under their
-// bare ids. In a pod's cgroup they are docker's or containerd's.
+// runtimeAbove returns the runtime whose containers have bare ids here. In a pod's
+// cgroup that is docker or containerd.
 func (p *parser) runtimeAbove() string {
 	switch {
 	case p.parent == "docker", p.parent == "buildx" && p.grandparent == "docker":
@@ -59,23 +59,15 @@ func (p *parser) runtimeAbove() string {
 	return ""
 }
 
-// runtimeOf returns the runtime that puts this and a hyphen before the id.
-// nerdctl manages none itself.
-func runtimeOf(prefix string) (runtime string, ok bool) {
-	switch prefix {
-	case "docker", "containerd", "runc", "crun":
-		return prefix, true
-	case "cri-containerd", "nerdctl":
-		return "containerd", true
-	case "crio":
-		return "cri-o", true
-	case "libpod", "libpod-payload":
-		return "podman", true
-	}
-	return "", false
+// runtimes are the runtimes that write a prefix and a hyphen before the id. nerdctl only
+// drives containerd.
+var runtimes = map[string]string{
+	"docker": "docker", "containerd": "containerd", "runc": "runc", "crun": "crun",
+	"cri-containerd": "containerd", "nerdctl": "containerd", "crio": "cri-o",
+	"libpod": "podman", "libpod-payload": "podman",
 }
 
-// namedContainer tells whether name is the cgroup of a container without an id.
+// namedContainer reports whether name is the cgroup of a container without an id.
 func (p *parser) namedContainer(name string) (container, bool) {
 	if machine, ok := strings.CutPrefix(name, "lxc.payload."); ok {
 		return container{name: machine, runtime: "lxc"}, machine != ""
@@ -97,8 +89,8 @@ func (p *parser) namedContainer(name string) (container, bool) {
 	if machine, ok = strings.CutSuffix(machine, ".scope"); !ok || machine == "" {
 		return container{}, false
 	}
-	// libvirt has its machines here too: DRIVER-NUMBER-NAME.
-	if strings.HasPrefix(machine, `qemu\x2d`) { // no container
+	// libvirt has its machines here, too: DRIVER-NUMBER-NAME.
+	if strings.HasPrefix(machine, `qemu\x2d`) { // a virtual machine
 		return container{}, false
 	}
 	if libvirt, ok := strings.CutPrefix(machine, `lxc\x2d`); ok {
@@ -108,19 +100,13 @@ func (p *parser) namedContainer(name string) (container, bool) {
 	return container{name: unescape(machine), runtime: "systemd-nspawn"}, true
 }
 
+const digits = "0123456789"
+
 func isHex(s string, length int) bool {
-	if len(s) != length {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || '9' < c) && (c < 'a' || 'f' < c) {
-			return false
-		}
-	}
-	return true
+	return len(s) == length && strings.Trim(s, digits+"abcdef") == ""
 }
 
-func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+func isDigits(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
 func isUUID(s string, hyphen byte) bool {
 	return len(s) == 36 && s[23] == hyphen && isHex(s[24:], 12) && isGroups(s[:23], hyphen)
@@ -143,5 +129,5 @@ func isFargate(s string) bool {
 
 // isBuild: BuildKit's id of a build step, 25 digits of base 36.
 func isBuild(s string) bool {
-	return len(s) == 25 && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyz") == ""
+	return len(s) == 25 && strings.Trim(s, digits+"abcdefghijklmnopqrstuvwxyz") == ""
 }

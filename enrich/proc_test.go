@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,7 @@ func TestImageOfAnother(t *testing.T) {
 	id, _ := child(t, "x", t.TempDir(), []string{"secret"})
 	for _, tc := range []struct {
 		name  string
-		start uint64
+		start process.Time
 	}{
 		{"started a tick earlier", id.Start - clockTick},
 		{"started a tick later", id.Start + clockTick},
@@ -157,9 +158,9 @@ func TestStartTicks(t *testing.T) {
 		{"the largest", statLine("prog", 1<<64-1), 1<<64 - 1, ""},
 		{"ends with field 22", "7 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711", 4711, ""},
 		{"a field short", "7 (a) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18", 0, "it has 19 fields after the name, want 20 or more"},
-		{"empty", "", 0, "no name in it"},
-		{"no parentheses", strings.Repeat("7 ", 52), 0, "no name in it"},
-		{"cut in the name", "7 (pro", 0, "no name in it"},
+		{"empty", "", 0, "it has no name"},
+		{"no parentheses", strings.Repeat("7 ", 52), 0, "it has no name"},
+		{"cut in the name", "7 (pro", 0, "it has no name"},
 		{"cut after the name", "7 (prog)", 0, "it has 0 fields"},
 		{"a start that is no number", strings.Replace(statLine("prog", 4711), "4711", "late", 1), 0, `start time: strconv.ParseUint: parsing "late"`},
 		{"a start before the boot", strings.Replace(statLine("prog", 4711), "4711", "-1", 1), 0, `parsing "-1"`},
@@ -221,7 +222,7 @@ func TestImageArguments(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := process.Image{
-				Executable: "/usr/bin/prog (deleted)", WorkingDirectory: "/srv",
+				Executable: "/usr/bin/prog (deleted)", Deleted: true, WorkingDirectory: "/srv",
 				Args: tc.args, ArgsCount: tc.count, ArgsCut: tc.cut,
 			}
 			if got != want {
@@ -234,7 +235,7 @@ func TestImageArguments(t *testing.T) {
 	}
 }
 
-// What may not be read is absent, and the rest is there.
+// A file that cannot be read leaves its part empty, and no other.
 func TestImageInPart(t *testing.T) {
 	for _, missing := range []string{"exe", "cwd", "cmdline", "environ"} {
 		t.Run(missing, func(t *testing.T) {
@@ -242,10 +243,10 @@ func TestImageInPart(t *testing.T) {
 			if err := os.Remove(filepath.Join(proc.root, "7", missing)); err != nil {
 				t.Fatal(err)
 			}
-			want := process.Image{Executable: "/usr/bin/prog (deleted)", WorkingDirectory: "/srv", Args: "ls\x00", ArgsCount: 1, Environment: "A=1\x00"}
+			want := process.Image{Executable: "/usr/bin/prog (deleted)", Deleted: true, WorkingDirectory: "/srv", Args: "ls\x00", ArgsCount: 1, Environment: "A=1\x00"}
 			switch missing {
 			case "exe":
-				want.Executable = ""
+				want.Executable, want.Deleted = "", false
 			case "cwd":
 				want.WorkingDirectory = ""
 			case "cmdline":
@@ -258,6 +259,96 @@ func TestImageInPart(t *testing.T) {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 		})
+	}
+}
+
+// A path that ends in the kernel's mark may be a name.
+func TestUnlinked(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "x"+process.DeletedMark))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	link := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if unlinked(link) {
+		t.Errorf("%s counts as deleted", file.Name())
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		t.Fatal(err)
+	}
+	if !unlinked(link) {
+		t.Errorf("%s, removed, does not count as deleted", file.Name())
+	}
+}
+
+// Files of gigabytes cost no more than their bounds, and name no variable that is
+// cut. The files are sparse.
+func TestImageOfHugeFiles(t *testing.T) {
+	proc := procfs(t, statLine("ls", 4711), "")
+	for _, name := range []string{"cmdline", "environ"} {
+		path := filepath.Join(proc.root, "7", name)
+		write(t, path, "A=1")
+		if err := os.Truncate(path, 2<<30); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := proc.Image(process.ID{PID: 7, Start: 4711 * clockTick}, 10, []string{"A", "B"})
+	runtime.ReadMemStats(&after)
+	want := process.Image{
+		Executable: "/usr/bin/prog (deleted)", Deleted: true, WorkingDirectory: "/srv",
+		Args: "A=1" + strings.Repeat("\x00", 7), ArgsCut: true, // not counted
+		Environment: "A=1\x00", EnvironmentCut: true,
+	}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	// The files have 4 GiB. What is read grows by doubling, and under the race
+	// detector by somewhat more.
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(8*(environReadMax+argsReadMax)); used > most {
+		t.Errorf("reading took %d bytes of memory, want %d at most", used, most)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	for _, tc := range []struct {
+		name, environ string
+		names         []string
+		want          string
+		complete      bool
+	}{
+		{"the first of each", "A=1\x00A=2\x00B=\x00B=3\x00", []string{"B", "A"}, "A=1\x00B=\x00", true},
+		{"no prefix of a name", "AB=1\x00A\x00=A\x00", []string{"A"}, "", true},
+		{"the last without its NUL", "B=1\x00A=2", []string{"A"}, "A=2\x00", true},
+		{"too long a value", "A=" + strings.Repeat("x", variableMax) + "\x00A=2\x00B=3\x00", []string{"A", "B"}, "B=3\x00", false},
+		{"many of one name", strings.Repeat("A=\x00", 80_000) + "B=1\x00", []string{"A", "B"}, "A=\x00B=1\x00", true},
+		{"250,000 TRACEPARENT=", strings.Repeat("TRACEPARENT=\x00", 250_000), []string{"TRACEPARENT", "TRACESTATE"}, "TRACEPARENT=\x00", false},
+		{"cut in a name", strings.Repeat("A=\x00", environReadMax/3) + "B=1\x00", []string{"B"}, "", false},
+		{"one name without end", strings.Repeat("A", environReadMax+1), []string{"A"}, "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "environ")
+			write(t, path, tc.environ)
+			got, complete := environment(path, tc.names)
+			if got != tc.want || complete != tc.complete {
+				t.Errorf("got %q, %v; want %q, %v", got, complete, tc.want, tc.complete)
+			}
+			if allocs := testing.AllocsPerRun(1, func() { environment(path, tc.names) }); allocs > 40 {
+				t.Errorf("%v allocations", allocs)
+			}
+		})
+	}
+}
+
+// All variables together are bounded, too.
+func TestEnvironmentTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "environ")
+	value := strings.Repeat("x", 8000)
+	write(t, path, "A="+value+"\x00B="+value+"\x00C="+value+"\x00D=1\x00")
+	got, complete := environment(path, []string{"A", "B", "C", "D"})
+	if want := "A=" + value + "\x00B=" + value + "\x00D=1\x00"; got != want || complete {
+		t.Errorf("got %d bytes, complete %v; want %d, false", len(got), complete, len(want))
 	}
 }
 

@@ -6,94 +6,119 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// Users knows the names of users and groups by their ids, as files like
-// /etc/passwd and /etc/group have them. It does not ask NSS, as nothing does
-// that is built without cgo: who is known to LDAP or systemd-userdbd alone has
-// no name here. The names are those of the files' host; inside a container the
-// same id may be another user.
+// Users maps user ids to names by a file like /etc/passwd. It does not query NSS,
+// which needs cgo: users known only to LDAP or systemd-userdbd have no name. The
+// names are the host's; inside a container the same id may be another user.
+//
+// A lookup never waits for the file, which may be on NFS. A changed file is read
+// by a goroutine, one at a time, that ends when it has read.
 type Users struct {
-	users, groups names
+	path  string
+	every time.Duration
+	start time.Time
+	names atomic.Pointer[map[uint32]string]
+
+	due     atomic.Int64 // when to check the file again, since start
+	reading atomic.Bool  // a goroutine owns version
+	version os.FileInfo  // nil unless names are those of the file
 }
 
-// NewUsers returns the names in these two files. A changed file is read again
-// on a lookup, every so often at most, by the clock now. A file that is not
-// there or cannot be read has no names in it.
-func NewUsers(passwd, group string, every time.Duration, now func() time.Time) *Users {
-	return &Users{
-		users:  names{path: passwd, every: every, now: now},
-		groups: names{path: group, every: every, now: now},
+const (
+	// namesMax bounds how much of the file is read, and so the names in memory, to
+	// about a hundred thousand.
+	namesMax = 8 << 20
+	// firstRead bounds how long NewUsers waits for the file.
+	firstRead = time.Second
+)
+
+// NewUsers returns the names in the file at path. A lookup checks at most every so
+// often whether the file has changed. A file that does not exist or cannot be read
+// has no names.
+func NewUsers(path string, every time.Duration) *Users {
+	u := &Users{path: path, every: every, start: time.Now()}
+	u.names.Store(new(map[uint32]string))
+	u.reading.Store(true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		u.refresh(u.read)
+	}()
+	select {
+	case <-done:
+	case <-time.After(firstRead):
 	}
+	return u
 }
 
 // User returns the name of a user, or "".
-func (u *Users) User(uid uint32) string { return u.users.of(uid) }
-
-// Group returns the name of a group, or "".
-func (u *Users) Group(gid uint32) string { return u.groups.of(gid) }
-
-// names are those of one file. It is read as a whole, so that an id which is
-// not in it costs no more than one that is.
-type names struct {
-	path  string
-	every time.Duration
-	now   func() time.Time
-
-	mu      sync.Mutex
-	byID    map[uint32]string
-	checked time.Time
-	version os.FileInfo // nil before the file was read
-}
-
-// namesMax bounds what is read of a file, and so the names that are kept: about
-// a hundred thousand.
-const namesMax = 8 << 20
-
-func (n *names) of(id uint32) string {
-	now := n.now()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.checked.IsZero() || now.Sub(n.checked) >= n.every || now.Before(n.checked) {
-		n.checked = now
-		n.refresh()
+func (u *Users) User(uid uint32) string {
+	if int64(time.Since(u.start)) >= u.due.Load() && u.reading.CompareAndSwap(false, true) {
+		go u.refresh(u.read)
 	}
-	return n.byID[id]
+	return (*u.names.Load())[uid]
 }
 
-func (n *names) refresh() {
-	file, err := os.Open(n.path)
+// ID returns the id of a user, the lowest if several have the name.
+func (u *Users) ID(name string) (uid uint32, ok bool) {
+	for id, its := range *u.names.Load() {
+		if its == name && (!ok || id < uid) {
+			uid, ok = id, true
+		}
+	}
+	return uid, ok
+}
+
+// refresh replaces the names by those that read returns, unless that is nil.
+func (u *Users) refresh(read func() map[uint32]string) {
+	if names := read(); names != nil {
+		u.names.Store(&names)
+	}
+	u.due.Store(int64(time.Since(u.start) + u.every))
+	u.reading.Store(false)
+}
+
+// read returns the names in the file; nil if it has not changed.
+func (u *Users) read() map[uint32]string {
+	// A FIFO without a writer must not block the open.
+	file, err := os.OpenFile(u.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		n.byID, n.version = nil, nil
-		return
+		u.version = nil
+		return map[uint32]string{}
 	}
 	defer file.Close()
-	// Taken before the reading: a write in between makes it old, and the next
-	// check sees that.
+	// The version is older than the content: a write in between makes the next
+	// check read again.
 	version, err := file.Stat()
-	if err == nil && n.version != nil && os.SameFile(version, n.version) &&
-		version.ModTime().Equal(n.version.ModTime()) && version.Size() == n.version.Size() {
-		return
+	if err != nil || !version.Mode().IsRegular() {
+		u.version = nil
+		return map[uint32]string{}
 	}
-	content, readErr := io.ReadAll(io.LimitReader(file, namesMax))
-	if err != nil || readErr != nil {
-		n.byID, n.version = nil, nil
-		return
+	if u.version != nil && os.SameFile(version, u.version) && version.ModTime().Equal(u.version.ModTime()) && version.Size() == u.version.Size() {
+		return nil
 	}
-	n.byID, n.version = parseNames(content), version
+	content, err := io.ReadAll(io.LimitReader(file, namesMax))
+	if err != nil {
+		u.version = nil
+		return map[uint32]string{}
+	}
+	u.version = version
+	return parseNames(content)
 }
 
-// parseNames reads lines of NAME:PASSWORD:ID and more. The first name of an id
-// is its name, as for getpwuid.
+// parseNames parses lines of NAME:PASSWORD:ID:… As for getpwuid, the first name of
+// an id counts.
 func parseNames(content []byte) map[uint32]string {
 	byID := make(map[uint32]string)
 	for line := range bytes.Lines(content) {
 		name, rest, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
 		_, rest, _ = strings.Cut(rest, ":")
-		number, _, whole := strings.Cut(rest, ":")                              // else the line may end in half an id
-		if !whole || name == "" || strings.ContainsRune("#+-", rune(name[0])) { // + and - ask NIS
+		number, _, whole := strings.Cut(rest, ":")                              // a line without the third colon may be cut in the id
+		if !whole || name == "" || strings.ContainsRune("#+-", rune(name[0])) { // + and - are NIS entries
 			continue
 		}
 		id, err := strconv.ParseUint(number, 10, 32)

