@@ -1,180 +1,136 @@
 package otelexport
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"sync"
 
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/procspan/procspan/config"
-	"github.com/procspan/procspan/otelexport/spool"
+	"github.com/procspan/procspan/otelexport/deliver"
+	"github.com/procspan/procspan/otelexport/otlp"
 	"github.com/procspan/procspan/process"
 )
 
-// Options are what an Exporter is made from.
+// Options configure an Exporter.
 type Options struct {
-	// Traces takes the spans, Logs the log records; nil is to send none.
-	Traces, Logs *Destination
+	// Traces take the spans, Logs the log records, each all of them; none disables the
+	// signal.
+	Traces, Logs []*deliver.Destination
+	// SpanLimits bound spans, RecordLimits log records.
+	SpanLimits   config.SpanLimits
+	RecordLimits config.AttributeLimits
 	Capture      config.Capture
-	// Redactor, when set, sees variables, and unless all are wanted as they are,
-	// arguments before they are sent.
-	Redactor Redactor
-	// Names, when set, knows the names of users.
-	Names Names
+	ServiceName  config.ServiceName
+	// Redactor, when set, sees variables, and arguments unless capture.args is full.
+	Redactor otlp.Redactor
+	// Names, when set, resolves user ids.
+	Names otlp.Names
 	// Resource describes this host and agent; see NewResource.
 	Resource *resource.Resource
-	// Clock is called by Export and ExportExec only.
-	Clock *Clock
-	// Delivery says where to store what cannot be delivered.
+	// Clock is used by Export and ExportExec only.
+	Clock *otlp.Clock
+	// Files bounds the files of File exporters; Stdout is standard output.
+	Files  config.Files
+	Stdout io.Writer
+	// Delivery says where items wait on disk.
 	Delivery config.Delivery
 	// Version is the agent's own.
 	Version string
 	Log     *slog.Logger
 }
 
-// Redactor takes secrets out. It is called for every process, by the goroutine
-// that exports.
-type Redactor interface {
-	// Args returns as many arguments as it is given, argv[0] first, each ended by
-	// a NUL byte; the last may be cut.
-	Args(args string) string
-	// Variable returns the value to show for that of an environment variable.
-	Variable(name, value string) string
-}
-
-// Names knows the names of users. It is called for every process, by the
-// goroutine that exports, and must not wait for anything.
-type Names interface {
-	// User returns the name of a user of the initial user namespace, or "".
-	User(uid uint32) string
-}
-
-// Exporter delivers spans of finished lifetimes, and log records of the starts
-// and ends of processes, to OTLP/gRPC endpoints.
+// Exporter delivers spans of finished lifetimes, and log records of execs and
+// exits. One goroutine, the owner of the clock, calls Export, ExportExec, Named,
+// AppendPaths and RestorePaths.
 type Exporter struct {
-	base         *resource.Resource
-	host         *Resource
-	encoder      *encoder
-	traces, logs *pipeline
-	store        *spool.Store // nil: there is none
-	log          *slog.Logger
-
-	stop sync.Once
+	*deliver.Outbox
+	*otlp.Workloads
+	encoder   *otlp.Encoder
+	limited   otlp.Limited
+	batchSize int // the largest of spans; a batch has each of its resources once
 }
 
-// Stats says what became of the items of one signal. Accepted and Restored
-// together are always the sum of the others.
-type Stats struct {
-	Accepted  uint64 // spans or records that were to be sent
-	Restored  uint64 // those that an earlier agent left, in the store or by AppendPending
-	Delivered uint64 // those that the server took
-	Waiting   uint64 // in the queue or under way
-	Stored    uint64 // on disk, for later or for the next run
-	Dropped   Dropped
-}
-
-// New returns an exporter at work. Whether the endpoints can be reached shows
-// only when there is something to deliver, and is then logged. A store that
-// another process uses is an error (*spool.InUseError).
+// New returns a running exporter. It connects when there is something to deliver. A
+// store that another process uses is an error (*spool.InUseError).
 func New(o Options) (*Exporter, error) {
 	if o.Redactor == nil && o.Capture.Args != config.ArgsOff && o.Capture.Args != config.ArgsFull {
-		return nil, fmt.Errorf("prepare export: there is no redactor for capture.args %q", o.Capture.Args)
+		return nil, fmt.Errorf("prepare export: capture.args %q needs a redactor", o.Capture.Args)
 	}
-	store, err := openStore(o.Delivery, o.Log)
+	outbox, err := deliver.Open(deliverOptions(o))
 	if err != nil {
 		return nil, err
 	}
-	traces, err := openPipeline(signalSpans, o.Traces, store, o.Version, o.Log)
-	if err != nil {
-		return nil, errors.Join(err, closeStore(store))
+	e := &Exporter{
+		Outbox:    outbox,
+		Workloads: otlp.NewWorkloads(o.ServiceName, o.Resource),
 	}
-	logs, err := openPipeline(signalLogRecords, o.Logs, store, o.Version, o.Log)
-	if err != nil {
-		traces.discard()
-		return nil, errors.Join(err, closeStore(store))
-	}
-	return assemble(o, store, traces, logs), nil
+	return e, e.Reconfigure(o)
 }
 
-// assemble puts the pipelines to work.
-func assemble(o Options, store *spool.Store, traces, logs *pipeline) *Exporter {
-	traces.start()
-	logs.start()
-	return &Exporter{
-		store:   store,
-		log:     o.Log,
-		base:    o.Resource,
-		host:    newResource(o.Resource, nil, ""),
-		encoder: newEncoder(o),
-		traces:  traces,
-		logs:    logs,
+// Reconfigure makes everything from now on follow other options; what waits stays. An
+// error means that nothing has changed. The goroutine that exports calls it.
+func (e *Exporter) Reconfigure(o Options) error {
+	if err := e.Replace(deliverOptions(o)); err != nil {
+		return err
+	}
+	e.Describe(o.ServiceName, o.Resource)
+	e.encoder = otlp.NewEncoder(otlp.Options{
+		Clock: o.Clock, Capture: o.Capture, Redactor: o.Redactor, Names: o.Names,
+		SpanLimits: o.SpanLimits, RecordLimits: o.RecordLimits, Limited: &e.limited,
+	})
+	e.batchSize = 0
+	for _, to := range o.Traces {
+		e.batchSize = max(e.batchSize, to.Batch.MaxExportBatchSize)
+	}
+	return nil
+}
+
+func deliverOptions(o Options) deliver.Options {
+	return deliver.Options{
+		Traces: o.Traces, Logs: o.Logs, Store: o.Delivery, Files: o.Files, Stdout: o.Stdout, Scope: otlp.Scope(o.Version), Version: o.Version, Log: o.Log,
 	}
 }
 
-// Export takes a finished lifetime, of resource r or, where that is nil, of this
-// host: for a span, and for the log record of its end. It never blocks and keeps
-// nothing of l. It and ExportExec are for one goroutine, the one that owns the
-// clock.
-func (e *Exporter) Export(l *process.Lifetime, r *Resource) {
-	span, record := e.traces.wants(), e.logs.wants()
+// Export takes a finished lifetime, for a span and for the log record of its exit.
+// It never blocks and keeps nothing of l.
+func (e *Exporter) Export(l *process.Lifetime) {
+	span, record := e.Spans.Wants(), e.LogRecords.Wants()
 	if !span && !record {
 		return
 	}
-	if r == nil {
-		r = e.host
-	}
-	e.encoder.loadExit(l, r)
+	r := e.Of(l.Groups.Cgroup, &l.Image, l.Treatment)
+	e.encoder.Load(l, r)
 	if span {
-		wire, err := e.encoder.span(l)
-		e.traces.push(wire, err, r)
+		item, err := e.encoder.Span(l)
+		e.Spans.Push(item, err, r.Wire)
+		l.Sent(len(item)+len(r.Wire)/max(1, e.batchSize), len(r.Wire))
 	}
 	if record {
-		wire, err := e.encoder.exitRecord(l)
-		e.logs.push(wire, err, r)
+		item, err := e.encoder.ExitRecord(l)
+		e.LogRecords.Push(item, err, r.Wire)
 	}
 }
 
-// Spans reports whether there are spans: an exporter for them.
-func (e *Exporter) Spans() bool { return e.traces != nil }
-
-// Records reports whether there are log records at all, which is all that
-// ExportExec makes.
-func (e *Exporter) Records() bool { return e.logs != nil }
-
-// ExportExec takes an exec, as Export does, for a log record. The record is of
-// the span at, whose trace here began with root; both may be zero.
-func (e *Exporter) ExportExec(ev *process.Event, at process.SpanContext, root process.ID, r *Resource) {
-	if !e.logs.wants() {
+// ExportExec takes an exec, for a log record of the span at, whose trace began here
+// with root; both may be zero. t, if set, is how rules change it.
+func (e *Exporter) ExportExec(ev *process.Event, at process.SpanContext, root process.ID, t *process.Treatment) {
+	if !e.LogRecords.Wants() {
 		return
 	}
-	if r == nil {
-		r = e.host
-	}
-	e.encoder.loadExec(ev, root, r)
-	wire, err := e.encoder.execRecord(at)
-	e.logs.push(wire, err, r)
+	r := e.Of(ev.Groups.Cgroup, &ev.Image, t)
+	item, err := e.encoder.ExecRecord(ev, at, root, r, t)
+	e.LogRecords.Push(item, err, r.Wire)
 }
 
-// Stats returns what became of the spans and of the log records so far. It may
-// be called at any time.
-func (e *Exporter) Stats() (spans, logRecords Stats) {
-	return e.traces.stats(), e.logs.stats()
-}
+// Limited returns what limits took away from spans and log records so far. The
+// goroutine that exports calls it.
+func (e *Exporter) Limited() otlp.Limited { return e.limited }
 
-// Shutdown delivers what waits, until ctx ends; what still waits then is
-// stored, or without a store dropped, counted and logged. It returns when nothing of the exporter runs any
-// more. What comes in later is counted as dropped.
-func (e *Exporter) Shutdown(ctx context.Context) {
-	e.stop.Do(func() {
-		var both sync.WaitGroup
-		both.Go(func() { e.traces.shutdown(ctx) })
-		both.Go(func() { e.logs.shutdown(ctx) })
-		both.Wait()
-		if err := closeStore(e.store); err != nil {
-			e.log.Warn("the store was not closed properly; some that was delivered may be sent again", "error", err)
-		}
-	})
-}
+// HasSpans reports whether spans are exported.
+func (e *Exporter) HasSpans() bool { return e.Spans.Used() }
+
+// HasRecords reports whether log records are exported; without them ExportExec does
+// nothing.
+func (e *Exporter) HasRecords() bool { return e.LogRecords.Used() }

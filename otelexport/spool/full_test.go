@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/procspan/procspan/otelexport/internal/tinydisk"
+	"github.com/procspan/procspan/test/tinydisk"
 )
 
 // On a disk that is really full, Put says so and keeps nothing; what was there

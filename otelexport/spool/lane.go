@@ -1,312 +1,261 @@
 package spool
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/procspan/procspan/internal/seglog"
 )
 
-// maxDone is how many removals wait at most until they are made good.
-const maxDone = 32
+// maxRemoved is how many removals are written together.
+const maxRemoved = 32
 
-// Listener is told what becomes of a lane's items without its doing. It is
+// Listener learns what happens to a lane's items other than by its methods. It is
 // called by the goroutine of any lane, and must not use the store.
 type Listener interface {
-	// Found says that items are in the store that were not known of: those of an
-	// earlier run, or of a Put that failed after it had written.
+	// Found reports items that an earlier process stored.
 	Found(items int)
-	// Lost says that items in the store are no more.
+	// Lost reports stored items that are gone.
 	Lost(items int, why Loss)
 }
 
-// Loss says why the store gave items up.
+// Loss is why stored items are gone.
 type Loss int
 
-// The reasons there are.
 const (
-	Full    Loss = iota // MaxSize was reached; these were the oldest
+	Full    Loss = iota // the oldest ones, when MaxSize was reached
 	Expired             // older than MaxAge
-	Corrupt             // the file was, and is set aside; or somebody removed it
+	Corrupt             // damaged, or removed by somebody
 )
 
-// Record is what is kept.
+// Record is what is stored.
 type Record struct {
 	Items int
 	Data  []byte
 }
 
-// Lane is an order of records. It is for one goroutine. A record that was taken
-// is held: it is neither taken again nor given up, until it is returned or
-// removed.
+// Lane is an order of records, for one goroutine. A record that was taken is held:
+// it is neither taken again nor dropped, until it is returned or removed.
 type Lane struct {
 	store    *Store
-	name     []byte
+	name     string
 	listener Listener
 
 	// All are guarded by the store's mu.
-	items int      // in the file, less held and done
-	held  string   // key of the record that was taken, or ""
-	kept  int      // items of it
-	done  []string // keys that are removed, but not yet from the file
+	log     *seglog.Log // nil: not read yet
+	queue   []entry     // what waits, by place
+	held    bool        // the first of the queue is
+	total   uint64      // items that were ever put into the log
+	removed []removal   // not written yet
 }
 
-// Lane returns the lane of a name. It is called once for each that there ever
-// was, before any is used.
-func (s *Store) Lane(name string, listener Listener) *Lane {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := &Lane{store: s, name: []byte(name), listener: listener}
-	s.lanes = append(s.lanes, l)
-	return l
-}
-
-// Put appends records, all or none. When it returns nil they are on the disk.
-// For them, the oldest of all lanes may have to go.
+// Put appends records, all or none. When it returns nil they are on the disk. The
+// oldest records of all lanes may have to go.
 func (l *Lane) Put(all ...Record) error {
-	s := l.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.again(func() error {
-		return s.update(func(tx *bolt.Tx, c *changes) error {
-			var need int64
-			for _, r := range all {
-				need += r.size(keySize)
-			}
-			if err := s.makeRoom(tx, need, c); err != nil {
-				return err
-			}
-			now := time.Now()
-			for i, r := range all {
-				if err := l.write(tx, newKey(s.last+uint64(i)+1), now, r, c); err != nil {
-					return err
-				}
-			}
-			c.added += uint64(len(all))
-			return nil
-		})
-	})
-}
-
-// Take returns the oldest record and holds it; the key is "" when there is none.
-func (l *Lane) Take() (key string, r Record, err error) {
-	s := l.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		if err := s.open(false); err != nil || l.items == 0 {
-			return "", Record{}, err
-		}
-		var first stored
-		err := s.do(s.db.View, func(tx *bolt.Tx) (err error) {
-			first, err = l.first(tx)
-			if err == nil && !first.before(s.oldest()) {
-				r, err = first.record()
-			}
-			return err
-		})
-		switch {
-		case corrupt(err):
-			continue // it was set aside
-		case err != nil:
-			return "", Record{}, err
-		case first.key == nil:
-			return "", Record{}, nil
-		case first.before(s.oldest()):
-			if err := s.update(func(tx *bolt.Tx, c *changes) error { return s.expire(tx, c) }); err != nil && !corrupt(err) {
-				return "", Record{}, err
-			}
-			continue
-		}
-		l.held, l.kept = string(first.key), r.Items
-		l.items -= r.Items
-		return l.held, r, nil
-	}
-}
-
-// Remove ends the hold of a record for good. An error says that removals could
-// not be made good yet; it is tried again with the next change.
-func (l *Lane) Remove(key string) error {
-	s := l.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l.held != key {
-		return nil // it was set aside
-	}
-	l.held = ""
-	l.done = append(l.done, key)
-	if s.drained() {
-		return s.discard()
-	}
-	if len(l.done) < maxDone {
-		return nil
-	}
-	if err := s.open(false); err != nil || s.db == nil {
-		return err
-	}
-	return s.update(func(*bolt.Tx, *changes) error { return nil })
-}
-
-// Return ends the hold of a record, which is then the oldest again. It reports
-// whether the store still has it.
-func (l *Lane) Return(key string) bool {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	if l.held != key {
-		return false
+	if err := l.store.load(); err != nil {
+		return err
 	}
-	l.held = ""
-	l.items += l.kept
-	return true
-}
-
-// Replace puts others in the place of a record that is held, all or none, as old
-// as it is. It reports false when the store has that record no more.
-func (l *Lane) Replace(key string, all ...Record) (bool, error) {
-	s := l.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.open(false); err != nil || l.held != key {
-		return false, err
-	}
-	err := s.update(func(tx *bolt.Tx, c *changes) error {
-		was, err := l.at(tx, []byte(key))
-		if err != nil {
-			return err
-		}
-		if err := l.delete(tx, key, c); err != nil {
-			return err
-		}
-		for i, r := range all {
-			// It sorts behind the key, and before the one that follows.
-			if err := l.write(tx, append([]byte(key), byte(i)), was.put, r, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	l.held = ""
-	return true, nil
-}
-
-// Clear removes all records of the lane but the one that is held, and returns how
-// many items that were.
-func (l *Lane) Clear() (items int, err error) {
-	s := l.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.open(false); err != nil || s.db == nil {
-		return 0, err
-	}
-	items = l.items
-	err = s.update(func(tx *bolt.Tx, c *changes) error {
-		for {
-			r, err := l.first(tx)
-			if err != nil || r.key == nil {
-				return err
-			}
-			if err := l.delete(tx, string(r.key), c); err != nil {
-				return err
-			}
-		}
-	})
-	if err != nil {
-		return 0, err
-	}
-	l.items = 0
-	if s.drained() {
-		err = s.discard()
-	}
-	return items, err
-}
-
-// again runs f on the open file, and once more on a new one if it turns out
-// corrupt.
-func (s *Store) again(f func() error) error {
-	for first := true; ; first = false {
-		if err := s.open(true); err != nil {
-			return err
-		}
-		if err := f(); !first || !corrupt(err) {
-			return err
-		}
-	}
-}
-
-// drained reports whether nothing waits in the file.
-func (s *Store) drained() bool {
-	return !slices.ContainsFunc(s.lanes, func(l *Lane) bool { return l.items > 0 || l.held != "" })
-}
-
-// skips reports whether the record is none that waits.
-func (l *Lane) skips(key []byte) bool {
-	return string(key) == l.held || slices.Contains(l.done, string(key))
-}
-
-// counted takes note of how many items wait in the file.
-func (l *Lane) counted(items int) {
-	if more := items - l.items; more > 0 {
-		l.listener.Found(more)
-	} else if more < 0 {
-		l.listener.Lost(-more, Corrupt)
-	}
-	l.items = items
-}
-
-// first returns the oldest record that waits; its key is nil when there is none.
-func (l *Lane) first(tx *bolt.Tx) (stored, error) {
-	bucket := tx.Bucket(l.name)
-	if bucket == nil {
-		return stored{}, nil
-	}
-	for r, err := range records(bucket) {
-		if err != nil || !l.skips(r.key) {
-			return r, err
-		}
-	}
-	return stored{}, nil
-}
-
-// at returns the record of a key.
-func (l *Lane) at(tx *bolt.Tx, key []byte) (stored, error) {
-	bucket := tx.Bucket(l.name)
-	if bucket == nil {
-		return stored{}, &corruption{fmt.Errorf("it has no %s", l.name)}
-	}
-	return read(bucket, key)
-}
-
-func (l *Lane) write(tx *bolt.Tx, key []byte, put time.Time, r Record, c *changes) error {
-	bucket, err := tx.CreateBucketIfNotExists(l.name)
+	added, err := l.append(time.Now(), "", all)
 	if err != nil {
 		return err
 	}
-	// A bucket for each, because then the record has pages of its own: in a common
-	// one, each new value would have its neighbours written again.
-	own, err := bucket.CreateBucket(key)
-	if err != nil {
-		return err
-	}
-	if err := own.Put(valueKey, encode(l.store.o.Version, put, r)); err != nil {
-		return err
-	}
-	c.bytes += r.size(len(key))
-	c.add(l, r.Items)
+	l.queue = append(l.queue, added...)
+	l.store.makeRoom()
 	return nil
 }
 
-// delete takes a record out. Whose items it takes away is the caller's to say:
-// those of held and removed records count no more.
-func (l *Lane) delete(tx *bolt.Tx, key string, c *changes) error {
-	r, err := l.at(tx, []byte(key))
+// append writes records, and the removals that are not written yet. The records
+// are placed by their numbers, or behind a place.
+func (l *Lane) append(put time.Time, behind string, all []Record) ([]entry, error) {
+	added, records := make([]entry, len(all)), make([]seglog.Record, len(all), len(all)+1)
+	total := l.total
+	for i, r := range all {
+		e := entry{put: put, items: r.Items, before: total}
+		if behind != "" {
+			e.place = partOf(behind, i, len(all))
+		}
+		total += uint64(r.Items)
+		records[i] = seglog.Record{Head: e.head(l.store.o.Version), Body: r.Data}
+		e.size = records[i].Size()
+		added[i] = e
+	}
+	if len(l.removed) > 0 {
+		records = append(records, removals(l.removed))
+	}
+	positions, err := l.log.Append(records...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range added {
+		added[i].setPosition(positions[i])
+		l.store.bytes += added[i].size
+	}
+	l.total, l.removed = total, nil
+	return added, nil
+}
+
+// Take returns the oldest record and holds it. The key is "" if there is none.
+func (l *Lane) Take() (key string, r Record, err error) {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if err := l.store.load(); err != nil {
+		return "", Record{}, err
+	}
+	for len(l.queue) > 0 {
+		e := l.queue[0]
+		stored, err := l.log.Read(e.at)
+		if errors.Is(err, seglog.ErrDamaged) {
+			l.store.o.Log.Error("stored record is damaged, skipped", "lane", l.name, "items", e.items, "error", err, "hint", "check the disk")
+			l.lost(l.lose(), Corrupt)
+			continue
+		}
+		if err != nil {
+			return "", Record{}, err
+		}
+		l.held = true
+		return e.place, Record{e.items, stored.Body}, nil
+	}
+	return "", Record{}, nil
+}
+
+// Remove ends the hold of a record and removes it. After an error, the removal is
+// written with the next change.
+func (l *Lane) Remove(key string) error {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if !l.holds(key) {
+		return nil
+	}
+	l.held = false
+	err := l.drop(0)
+	if len(l.removed) >= maxRemoved {
+		err = errors.Join(err, l.persist())
+	}
+	return err
+}
+
+// Return ends the hold of a record, which is then the oldest again. It reports
+// whether the store has it.
+func (l *Lane) Return(key string) bool {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if !l.holds(key) {
+		return false
+	}
+	l.held = false
+	return true
+}
+
+// Replace puts other records in the place of one that is held, all or none and as
+// old as it is. It reports whether the store had that record.
+func (l *Lane) Replace(key string, all ...Record) (bool, error) {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	if !l.holds(key) {
+		return false, nil
+	}
+	// The removal is written later: a power cut could leave it without the records.
+	added, err := l.append(l.queue[0].put, key, all)
+	if err != nil {
+		return false, err
+	}
+	l.held = false
+	l.queue = slices.Insert(l.queue, 1, added...)
+	_ = l.drop(0) // the next removal removes what this one could not
+	return true, nil
+}
+
+func (l *Lane) holds(key string) bool { return l.held && l.queue[0].place == key }
+
+// first is the index of the oldest record that is not held.
+func (l *Lane) first() int {
+	if l.held {
+		return 1
+	}
+	return 0
+}
+
+// oldest returns the oldest record that is not held, or nil.
+func (l *Lane) oldest() *entry {
+	if i := l.first(); i < len(l.queue) {
+		return &l.queue[i]
+	}
+	return nil
+}
+
+// lose drops the oldest record that is not held, and returns its items.
+func (l *Lane) lose() (items int) {
+	items = l.oldest().items
+	_ = l.drop(l.first()) // the next removal removes what this one could not
+	return items
+}
+
+// lost reports items to the listener.
+func (l *Lane) lost(items int, why Loss) {
+	if items > 0 {
+		l.listener.Lost(items, why)
+	}
+}
+
+// drop removes a record, and the segments in which nothing waits any more.
+func (l *Lane) drop(i int) error {
+	e := l.queue[i]
+	l.queue[i] = l.queue[0] // i is 0 or 1
+	l.queue = l.queue[1:]
+	l.store.bytes -= e.size
+	l.removed = append(l.removed, removal{e.at.Number, e.items})
+	// Only records that replaced another have numbers out of order. They come first.
+	oldest := l.log.Next()
+	for _, e := range l.queue {
+		oldest = min(oldest, e.at.Number)
+		if len(e.place) == placeSize {
+			break
+		}
+	}
+	if len(l.queue) == 0 {
+		l.removed = nil // no record is left to come again
+	}
+	return l.log.Drop(oldest)
+}
+
+// persist writes the removals.
+func (l *Lane) persist() error {
+	if len(l.removed) == 0 {
+		return nil
+	}
+	_, err := l.append(time.Time{}, "", nil)
+	return err
+}
+
+// load reads the log.
+func (l *Lane) load() (err error) {
+	o := &l.store.o
+	log, err := seglog.Open(seglog.Options{Dir: l.store.dir, Log: l.name, SegmentSize: min(maxSegment, o.MaxSize/16), Sync: true})
 	if err != nil {
 		return err
 	}
-	c.bytes -= r.size
-	return tx.Bucket(l.name).DeleteBucket(bytes.Clone(r.key))
+	c, err := read(l.store.dir, l.name, o.Version)
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	l.log, l.queue, l.total = log, c.waiting, c.total
+	items := 0
+	for _, e := range l.queue {
+		l.store.bytes += e.size
+		items += e.items
+	}
+	if found := items + c.missing; found > 0 {
+		l.listener.Found(found)
+	}
+	if c.damaged > 0 {
+		o.Log.Error("stored records are damaged or of another format, skipped", "lane", l.name, "records", c.damaged, "items", c.missing, "hint", "check the disk")
+	}
+	l.lost(c.missing, Corrupt)
+	if len(l.queue) == 0 {
+		return log.Drop(log.Next())
+	}
+	return nil
 }

@@ -1,113 +1,189 @@
 package spool
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"hash/crc32"
-	"iter"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/procspan/procspan/internal/safedir"
+	"github.com/procspan/procspan/internal/seglog"
 )
 
-// A record's value: version, checksum of what follows, time of its Put (Unix,
-// ns), number of items, data. Little-endian.
+// The heads of a log's records, in little-endian. That of a removal is its kind
+// alone; the numbers and items of the removed records are the body, as uvarints.
+//
+//	kind 1 | version 1 | put 8 (Unix, ns) | items 4 | before 8 | place
 const (
-	checksumAt = 1
-	timeAt     = checksumAt + 4
-	itemsAt    = timeAt + 8
-	dataAt     = itemsAt + 4
+	kindRecord  = 'r'
+	kindRemoval = 'd'
+	headSize    = 1 + 1 + 8 + 4 + 8
 )
 
-// keySize is the length of a key, in bytes: a number that grows with each record
-// of whatever lane. That of a record that replaces another is longer.
-const keySize = 8
-
-// valueKey is the one key in a record's bucket.
-var valueKey = []byte{0}
-
-func newKey(number uint64) []byte { return binary.BigEndian.AppendUint64(nil, number) }
-
-// size is what the record counts for, in bytes.
-func (r Record) size(key int) int64 { return int64(key + dataAt + len(r.Data)) }
-
-func encode(version byte, put time.Time, r Record) []byte {
-	v := make([]byte, dataAt, dataAt+len(r.Data))
-	v[0] = version
-	binary.LittleEndian.PutUint64(v[timeAt:], uint64(put.UnixNano()))
-	binary.LittleEndian.PutUint32(v[itemsAt:], uint32(r.Items))
-	v = append(v, r.Data...)
-	binary.LittleEndian.PutUint32(v[checksumAt:], checksum(v))
-	return v
+// entry is a record that waits.
+type entry struct {
+	at     seglog.Position
+	place  string // its order in the lane
+	put    time.Time
+	items  int
+	before uint64 // items that were put into the log before it
+	size   int64  // in the log
 }
 
-func checksum(value []byte) uint32 {
-	return crc32.Checksum(value[timeAt:], crc32.MakeTable(crc32.Castagnoli))
+// The place of a record follows from its number, big-endian. A record that replaces
+// others is placed behind them: by its index among those that do, and their count.
+const (
+	placeSize = 8
+	partSize  = 2 + 2
+)
+
+func partOf(place string, i, n int) string {
+	return string(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16([]byte(place), uint16(i)), uint16(n)))
 }
 
-// stored is a record in the file, valid while its transaction is.
-type stored struct {
-	key, value []byte
-	version    byte
-	put        time.Time
-	items      int
-	size       int64 // what it counts for, in bytes
-}
-
-func (r *stored) number() uint64 { return binary.BigEndian.Uint64(r.key) }
-
-func (r *stored) before(t time.Time) bool { return r.put.Before(t) }
-
-// record returns a copy of what was put.
-func (r *stored) record() (Record, error) {
-	if r.key == nil {
-		return Record{}, nil
+// replaced returns the place of the record that this one replaces with n-1 others,
+// or "".
+func (e *entry) replaced() (place string, n int) {
+	if len(e.place) == placeSize {
+		return "", 0
 	}
-	// Copied first: what is checked must not change any more.
-	value := append([]byte(nil), r.value...)
-	if got, want := checksum(value), binary.LittleEndian.Uint32(value[checksumAt:]); got != want {
-		return Record{}, &corruption{fmt.Errorf("a record has the checksum %08x, want %08x", got, want)}
-	}
-	return Record{Items: r.items, Data: value[dataAt:]}, nil
+	at := len(e.place) - partSize
+	return e.place[:at], int(binary.BigEndian.Uint16([]byte(e.place[at+2:])))
 }
 
-// records goes through the records of a lane's bucket, oldest first.
-func records(bucket *bolt.Bucket) iter.Seq2[stored, error] {
-	return func(yield func(stored, error) bool) {
-		c := bucket.Cursor()
-		for key, _ := c.First(); key != nil; key, _ = c.Next() {
-			r, err := read(bucket, key)
-			if !yield(r, err) || err != nil {
-				return
+func (e *entry) head(version byte) []byte {
+	b := []byte{kindRecord, version}
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.put.UnixNano()))
+	b = binary.LittleEndian.AppendUint32(b, uint32(e.items))
+	b = binary.LittleEndian.AppendUint64(b, e.before)
+	return append(b, e.place...)
+}
+
+// setPosition completes an entry that was appended.
+func (e *entry) setPosition(at seglog.Position) {
+	e.at = at
+	if e.place == "" {
+		e.place = string(binary.BigEndian.AppendUint64(nil, at.Number))
+	}
+}
+
+func parseHead(b []byte, at seglog.Position) entry {
+	e := entry{
+		put:    time.Unix(0, int64(binary.LittleEndian.Uint64(b[2:]))),
+		items:  int(binary.LittleEndian.Uint32(b[10:])),
+		before: binary.LittleEndian.Uint64(b[14:]),
+		place:  string(b[headSize:]),
+	}
+	e.setPosition(at)
+	return e
+}
+
+type removal struct {
+	number uint64
+	items  int
+}
+
+func removals(all []removal) seglog.Record {
+	r := seglog.Record{Head: []byte{kindRemoval}}
+	for _, gone := range all {
+		r.Body = binary.AppendUvarint(r.Body, gone.number)
+		r.Body = binary.AppendUvarint(r.Body, uint64(gone.items))
+	}
+	return r
+}
+
+// contents are what a log holds.
+type contents struct {
+	waiting []entry // by place
+	total   uint64  // items that were ever put
+	damaged int     // records
+	missing int     // items of those, without what was removed
+}
+
+// read reads the heads of a log's records. Their data is checked when it is taken.
+func read(dir *safedir.Dir, log string, version byte) (c contents, err error) {
+	r := seglog.NewReader(dir, log)
+	defer r.Close()
+	removed, known := map[uint64]int{}, false
+	for {
+		at, head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return c, err
+		}
+		switch {
+		case len(head) == 1 && head[0] == kindRemoval:
+			body, err := r.Body()
+			if err != nil {
+				c.damaged++ // and what it removed comes again
 			}
+			for len(body) > 0 {
+				var number, items uint64
+				number, body = uvarint(body)
+				items, body = uvarint(body)
+				removed[number] = int(items)
+			}
+		case len(head) >= headSize && head[0] == kindRecord && head[1] == version:
+			e := parseHead(head, at)
+			e.size = r.Size()
+			if known && e.before > c.total {
+				c.missing += int(e.before - c.total)
+			}
+			known, c.total = true, e.before+uint64(e.items)
+			c.waiting = append(c.waiting, e)
+		default:
+			c.damaged++
 		}
 	}
+	c.damaged += int(r.Missing())
+	c.missing = max(0, c.missing-c.unknown(removed)) // they were removed before
+	replaced := c.replaced()
+	c.waiting = slices.DeleteFunc(c.waiting, func(e entry) bool {
+		_, gone := removed[e.at.Number]
+		return gone || replaced[e.place]
+	})
+	slices.SortStableFunc(c.waiting, func(a, b entry) int { return strings.Compare(a.place, b.place) })
+	return c, nil
 }
 
-func read(bucket *bolt.Bucket, key []byte) (stored, error) {
-	own := bucket.Bucket(key)
-	if own == nil || len(key) < keySize {
-		return stored{}, &corruption{fmt.Errorf("it has no record %x", key)}
+// unknown returns how many items of those that were removed are of no record that
+// was read.
+func (c *contents) unknown(removed map[uint64]int) (items int) {
+	if len(c.waiting) == 0 {
+		return 0
 	}
-	value := own.Get(valueKey)
-	if len(value) < dataAt {
-		return stored{}, &corruption{fmt.Errorf("record %x has %d bytes", key, len(value))}
+	for number, n := range removed {
+		_, known := slices.BinarySearchFunc(c.waiting, number, func(e entry, number uint64) int { return cmp.Compare(e.at.Number, number) })
+		if !known && number > c.waiting[0].at.Number {
+			items += n
+		}
 	}
-	return stored{
-		key: key, value: value, version: value[0],
-		put:   time.Unix(0, int64(binary.LittleEndian.Uint64(value[timeAt:]))),
-		items: int(binary.LittleEndian.Uint32(value[itemsAt:])),
-		size:  int64(len(key) + len(value)),
-	}, nil
+	return items
 }
 
-// corruption says what is wrong with the file itself.
-type corruption struct{ error }
+// replaced returns the places of the records all of whose replacements are there.
+// A process that died between Replace and the removal leaves both.
+func (c *contents) replaced() map[string]bool {
+	seen, parts, all := map[string]bool{}, map[string]int{}, map[string]bool{}
+	for _, e := range c.waiting {
+		if place, n := e.replaced(); n > 0 && !seen[e.place] {
+			seen[e.place] = true
+			parts[place]++
+			all[place] = parts[place] == n
+		}
+	}
+	return all
+}
 
-func (e *corruption) Unwrap() error { return e.error }
-
-func corrupt(err error) bool {
-	var c *corruption
-	return errors.As(err, &c)
+func uvarint(b []byte) (uint64, []byte) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil
+	}
+	return v, b[n:]
 }
