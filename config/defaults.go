@@ -1,50 +1,36 @@
 package config
 
-import "time"
+import (
+	"time"
 
-// Bounds of the numbers, for the file and the variables alike.
-const (
-	maxDelay        = time.Hour
-	minInterval     = 100 * time.Millisecond
-	maxQueueSize    = 1 << 24
-	maxArgsBytes    = 32 << 10
-	minRingSize     = 64 << 10
-	maxRingSize     = 1 << 30
-	maxMaxProcesses = 1 << 22 // the kernel's own limit for pids
-	maxMaxSpans     = 1_000_000
-	maxEnvironment  = 12  // names; the kernel side looks for 16, and procspan needs some itself
-	maxVariableName = 64  // bytes; the kernel side's limit
-	maxFileName     = 255 // bytes; the kernel's limit
-	minStoreSize    = 16 << 20
-	maxStoreSize    = 1 << 40
-	maxPort         = 1<<16 - 1
+	"github.com/procspan/procspan/process"
 )
 
-const defaultEndpoint = "http://localhost:4317"
-
 // Default returns what holds where nothing is configured: no exporter, redacted
-// arguments, every span, a trace for each job, a 16 MiB ring.
+// arguments, every span, a trace for each job.
 func Default() Config {
 	return Config{
 		ServiceName:   ServiceNameUnit,
 		ExpectedExits: DefaultExpectedExits(),
 		Capture: Capture{
 			Args:             ArgsRedacted,
+			Attributes:       []AttributeName{"default"},
 			ArgsMaxBytes:     4096,
+			Forks:            process.ForksAbnormal,
 			WorkingDirectory: true,
 		},
 		Filter: Filter{KeepErrors: true},
 		TracePolicy: TracePolicy{
 			SplitOn:        SplitOn{Session: true, Cgroup: true, Job: true, LongLived: true},
 			MaxSpans:       10000,
+			MaxBytes:       4 << 20,
 			MaxAge:         24 * time.Hour,
 			LongLivedAfter: time.Hour,
 			Join:           true,
-			HonourSampled:  true,
 		},
 		Delivery: Delivery{MaxSize: 1 << 30, MaxAge: 24 * time.Hour},
+		Files:    Files{MaxSize: 100 << 20, MaxAge: 24 * time.Hour, Keep: 9},
 		Kernel: Kernel{
-			RingSize:     16 << 20,
 			MaxProcesses: 262144,
 		},
 		Daemon: Daemon{
@@ -54,15 +40,19 @@ func Default() Config {
 	}
 }
 
-// DefaultTraces returns the exporter that an empty otlp_grpc block stands for:
-// plain text to a Collector or Jaeger on this machine, of every trace but those
-// that a TRACEPARENT names as not sampled.
+// DefaultTraces returns the meaning of an empty otlp_grpc block: plain text to a
+// Collector or Jaeger on this machine, and every trace except those that a
+// TRACEPARENT names as not sampled.
 func DefaultTraces() Traces {
-	return Traces{Sampler: parentBased(1), Batch: defaultBatch(), Exporter: defaultExporter()}
+	return Traces{
+		Sampler:   parentBased(1),
+		Pipelines: []Pipeline{defaultPipeline()},
+		Limits:    SpanLimits{EventCount: 128, LinkCount: 128, EventAttributeCount: 128, LinkAttributeCount: 128},
+	}
 }
 
 // DefaultLogs is the same for log records.
-func DefaultLogs() Logs { return Logs{Batch: defaultBatch(), Exporter: defaultExporter()} }
+func DefaultLogs() Logs { return Logs{Pipelines: []Pipeline{defaultPipeline()}} }
 
 // DefaultMetrics returns the readers that an empty periodic and an empty pull
 // reader stand for: every minute to a Collector on this machine, and a port of
@@ -71,26 +61,43 @@ func DefaultMetrics() Metrics {
 	return Metrics{
 		Periodic: &PeriodicReader{
 			Interval: time.Minute, Timeout: 30 * time.Second,
-			Exporter: defaultExporter(), Temporality: Cumulative,
+			Exporter: MetricExporter{OTLPGRPC: defaultExporter().OTLPGRPC}, Temporality: Cumulative,
 		},
 		Prometheus: &Prometheus{Host: "localhost", Port: 9464},
 	}
 }
 
-func defaultBatch() Batch {
-	return Batch{
-		ScheduleDelay:      time.Second,
-		ExportTimeout:      30 * time.Second,
-		MaxQueueSize:       65536,
-		MaxExportBatchSize: 512,
+func (t *Traces) setDefaults()     { *t = DefaultTraces() }
+func (l *Logs) setDefaults()       { *l = DefaultLogs() }
+func (p *Pipeline) setDefaults()   { *p = Pipeline{Batch: defaultPipeline().Batch} }
+func (o *OTLPGRPC) setDefaults()   { *o = *defaultExporter().OTLPGRPC }
+func (o *OTLPHTTP) setDefaults()   { *o = OTLPHTTP{OTLP: defaultOTLP()} }
+func (f *File) setDefaults()       { *f = File{Path: Stdout} }
+func (p *Prometheus) setDefaults() { *p = *DefaultMetrics().Prometheus }
+func (r *PeriodicReader) setDefaults() {
+	*r = *DefaultMetrics().Periodic
+	r.Exporter = MetricExporter{}
+}
+
+func defaultPipeline() Pipeline {
+	return Pipeline{
+		Batch: Batch{
+			ScheduleDelay:      time.Second,
+			ExportTimeout:      30 * time.Second,
+			MaxQueueSize:       65536,
+			MaxExportBatchSize: 512,
+		},
+		Exporter: defaultExporter(),
 	}
 }
 
-func defaultExporter() OTLPGRPC {
-	return OTLPGRPC{
-		Target:      "localhost:4317",
-		Insecure:    true,
-		Compression: "none",
-		Timeout:     10 * time.Second,
-	}
+func defaultExporter() Exporter {
+	return Exporter{OTLPGRPC: &OTLPGRPC{Target: "localhost:4317", OTLP: defaultOTLP()}}
+}
+
+// defaultHTTP is where OTLP over HTTP goes by default, without the path.
+const defaultHTTP = "http://localhost:4318"
+
+func defaultOTLP() OTLP {
+	return OTLP{Insecure: true, Compression: "none", Timeout: 10 * time.Second}
 }

@@ -3,26 +3,26 @@ package config
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/rules"
 )
 
 // anyName is the name that stands for every process.
 const anyName = "*"
 
-// ExpectedExits says which ends of a process are no failure, by its name as
+// ExpectedExits are the ends of a process that are no failure, by its name as
 // process.Lifetime.Name has it. Those of "*" hold for every process, beside its
 // own.
 type ExpectedExits map[string]Exits
 
-// Exits are ends of a process: an exit code, which is that of a signal too
-// (128+n), or a signal alone.
+// Exits are ends of a process: an exit code, which a signal has as well (128+n),
+// or a signal alone.
 type Exits []process.Status
 
 // DefaultExpectedExits returns the ends that are answers: "no match", "they
@@ -58,67 +58,98 @@ func (e Exits) has(end process.Status) bool {
 	})
 }
 
-// String returns the ends as they stand in the file.
-func (e Exits) String() string {
-	texts := make([]string, len(e))
-	for i, end := range e {
-		if texts[i] = end.SignalName(); texts[i] == "" {
-			texts[i] = strconv.Itoa(end.ExitCode())
-		}
-	}
-	return "[" + strings.Join(texts, ", ") + "]"
-}
-
-// expectedExits reads lists of ends by name. One that is given replaces that of
-// the same name.
-func (s section) expectedExits(e ExpectedExits) {
+// read reads lists of ends by name. One that is given replaces that of the same
+// name.
+func (e ExpectedExits) read(v value) {
+	s := v.section(&option{anyKey: true})
+	ends := &option{kind: statusKind(), tag: `unique:"yes"`}
 	for _, name := range slices.Sorted(maps.Keys(s.fields)) {
 		if name == "" || len(name) > maxFileName || strings.ContainsAny(name, "/\x00") {
 			s.fail(name, `must be the name of a file without its directory, or "*" for all (got %s)`, quote(name))
 			continue
 		}
-		if items, ok := s.list(name); ok {
-			e[name] = s.exits(name, items)
-		}
+		exits := e[name]
+		s.get(name).readScalars(ends, reflect.ValueOf(&exits).Elem())
+		e[name] = exits
 	}
 }
 
-func (s section) exits(key string, items []*yaml.Node) (exits Exits) {
-	for i, item := range items {
-		if item.Kind == yaml.AliasNode {
-			continue
-		}
-		end, problem := exit(item)
-		if problem == "" && slices.Contains(exits, end) {
-			problem = fmt.Sprintf("is given twice (got %s)", found(item, false))
-		}
-		if problem != "" {
-			s.w.fail(item, itemPath(s.path, key, i), "%s", problem)
-			continue
-		}
-		exits = append(exits, end)
+func (e ExpectedExits) print() any {
+	var p pairs
+	for _, name := range slices.Sorted(maps.Keys(e)) {
+		ends := []process.Status(e[name])
+		p = append(p, pair{yamlText(name), flowOf(statusKind(), reflect.ValueOf(ends))})
 	}
-	return exits
+	return p
 }
 
-// exit reads an exit code or the name of a signal.
-func exit(n *yaml.Node) (end process.Status, problem string) {
-	cure := ""
-	if n.Kind == yaml.ScalarNode && n.Tag == tagInt {
-		if code, err := parseInt(n.Value); err == nil && code >= 1 && code <= 255 {
-			return exitCode(int(code)), ""
-		}
+func (ExpectedExits) schema() object {
+	return object{
+		"type":          "object",
+		"propertyNames": object{"pattern": `^[^/\x00]+$`, "maxLength": maxFileName},
+		"additionalProperties": object{
+			"type": []any{"array", "null"}, "uniqueItems": true,
+			"items": object{"anyOf": []any{statusKind().schema, object{"$ref": "#/$defs/reference"}}},
+		},
 	}
-	if n.Kind == yaml.ScalarNode && n.Tag == tagStr {
-		if end, ok := signal(n.Value); ok {
-			return end, ""
-		}
-		near := "SIG" + strings.TrimPrefix(strings.ToUpper(n.Value), "SIG")
-		if _, ok := signal(near); ok {
-			cure = "; did you mean " + near + "?"
-		}
+}
+
+// statusKind is an exit code other than 0, or the name of a signal.
+func statusKind() *kind {
+	k := exitKind()
+	print := k.print
+	k.convert(func(exit any) any { return exit.(rules.Exit).Status })
+	k.print = func(v any) string { return print(rules.Exit{Status: v.(process.Status)}) }
+	return k
+}
+
+// exitKind is an exit code, the name of a signal, or one of the words; with words
+// 0 is one, too.
+func exitKind(words ...string) *kind {
+	low, also := 1, ""
+	if len(words) > 0 {
+		low, also = 0, ", or "+strings.Join(words, " or ")
 	}
-	return 0, fmt.Sprintf("must be an exit code, 1 to 255, or a signal's name, as in SIGTERM (got %s)%s", found(n, false), cure)
+	return &kind{
+		what: fmt.Sprintf("an exit code, %d to 255, or a signal's name, as in SIGTERM%s", low, also),
+		tags: []string{tagInt, tagStr},
+		parse: func(text, got string) (any, string) {
+			if code, err := parseInt(text); err == nil && int(code) >= low && code <= 255 {
+				return rules.Exit{Status: exitCode(int(code))}, ""
+			}
+			if end, ok := signal(text); ok {
+				return rules.Exit{Status: end}, ""
+			}
+			if slices.Contains(words, text) {
+				return rules.Exit{Failed: text == "failed", Expected: text == "expected"}, ""
+			}
+			hint, near := nearest(text, words), "SIG"+strings.TrimPrefix(strings.ToUpper(text), "SIG")
+			if _, ok := signal(near); ok {
+				hint = near
+			}
+			if hint != "" {
+				hint = "; did you mean " + hint + "?"
+			}
+			return nil, fmt.Sprintf("must be an exit code, %d to 255, or a signal's name, as in SIGTERM%s (got %s)%s", low, also, got, hint)
+		},
+		print: func(v any) string {
+			switch e := v.(rules.Exit); {
+			case e.Failed:
+				return "failed"
+			case e.Expected:
+				return "expected"
+			case e.Status.SignalName() != "":
+				return e.Status.SignalName()
+			default:
+				return strconv.Itoa(e.Status.ExitCode())
+			}
+		},
+		schema: object{"anyOf": []any{
+			object{"type": "integer", "minimum": low, "maximum": 255},
+			object{"type": "string", "pattern": `^SIG[A-Z0-9+-]+$`},
+			object{"enum": append([]string{}, words...)},
+		}},
+	}
 }
 
 // signal returns the end by the signal that has the name.

@@ -1,186 +1,180 @@
 package config
 
 import (
-	"slices"
-	"time"
-
-	"go.yaml.in/yaml/v4"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"strings"
 )
 
-// traces reads tracer_provider; nil means that it had problems.
-func (s section) traces() *Traces {
-	t := DefaultTraces()
-	t.Sampler = s.sampler("sampler", t.Sampler)
-	if !s.pipeline(&t.Batch, &t.Exporter) {
-		return nil
+// check holds that a batch fits into the queue. A short queue makes the default
+// batch shorter; a batch size that was given must fit.
+func (b *Batch) check(s section) {
+	if b.MaxExportBatchSize <= b.MaxQueueSize {
+		return
 	}
-	return &t
-}
-
-// logs reads logger_provider; nil means that it had problems.
-func (s section) logs() *Logs {
-	l := DefaultLogs()
-	if !s.pipeline(&l.Batch, &l.Exporter) {
-		return nil
-	}
-	return &l
-}
-
-// pipeline reads the processors of a provider: one batch processor with an
-// otlp_grpc exporter. false means that there is none, which has been blamed.
-func (s section) pipeline(b *Batch, o *OTLPGRPC) bool {
-	const cure = "give one batch processor with an otlp_grpc exporter"
-	if !s.has("processors") {
-		s.missing("processors", cure)
-		return false
-	}
-	items := s.items("processors")
-	if len(items) == 0 {
-		return false
-	}
-	for i, extra := range items[1:] {
-		s.w.fail(extra, itemPath(s.path, "processors", i+1), "procspan supports one processor; remove this one")
-	}
-	if n := items[0]; n.Kind == yaml.ScalarNode && n.Tag == tagNull {
-		s.w.fail(n, itemPath(s.path, "processors", 0), "is empty; %s", cure)
-		return false
-	}
-	batch := s.item("processors", 0, items[0]).required("batch", cure)
-	exporter := batch.required("exporter", "give otlp_grpc: {endpoint: "+defaultEndpoint+"}")
-	if exporter.fields == nil {
-		return false
-	}
-	batch.batch(b)
-	if !exporter.present("otlp_grpc") && !exporter.hasUnsupported() {
-		exporter.missing("otlp_grpc", "it is the one exporter there is")
-	}
-	exporter.section("otlp_grpc").otlp(o)
-	return true
-}
-
-// required reads the mapping at key and blames its absence, unless something
-// unsupported stands in its place, which is blamed already.
-func (s section) required(key, cure string) section {
-	if !s.has(key) && !s.hasUnsupported() {
-		s.missing(key, cure)
-	}
-	return s.section(key)
-}
-
-// present reports whether key is there, be it null.
-func (s section) present(key string) bool {
-	if s.fields == nil {
-		return false
-	}
-	for i := 0; i+1 < len(s.node.Content); i += 2 {
-		if s.node.Content[i].Value == key {
-			return true
-		}
-	}
-	return false
-}
-
-// hasUnsupported reports whether a key stands here that has been blamed.
-func (s section) hasUnsupported() bool {
-	if s.fields == nil {
-		return false
-	}
-	for i := 0; i+1 < len(s.node.Content); i += 2 {
-		if !slices.Contains(s.known, s.node.Content[i].Value) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s section) batch(b *Batch) {
-	b.ScheduleDelay = s.milliseconds("schedule_delay", b.ScheduleDelay, 0, maxDelay)
-	b.ExportTimeout = s.milliseconds("export_timeout", b.ExportTimeout, time.Millisecond, maxDelay)
-	b.MaxQueueSize = s.integer("max_queue_size", b.MaxQueueSize, 1, maxQueueSize)
-	// A short queue makes the default batch shorter; a batch that was asked
-	// for must fit.
-	b.MaxExportBatchSize = min(b.MaxExportBatchSize, b.MaxQueueSize)
-	b.MaxExportBatchSize = s.integer("max_export_batch_size", b.MaxExportBatchSize, 1, maxQueueSize)
-	if b.MaxExportBatchSize > b.MaxQueueSize {
+	if s.has("max_export_batch_size") {
 		s.fail("max_export_batch_size", "must not exceed max_queue_size, %d (got %d)", b.MaxQueueSize, b.MaxExportBatchSize)
 	}
+	b.MaxExportBatchSize = b.MaxQueueSize
 }
 
-func (s section) otlp(o *OTLPGRPC) {
-	tls := s.section("tls")
-	insecure := tls.boolean("insecure", false)
+// SpanPipelines and LogPipelines return the pipelines of a signal.
+func (c *Config) SpanPipelines() []Pipeline {
+	if c.Traces == nil {
+		return nil
+	}
+	return c.Traces.Pipelines
+}
+
+func (c *Config) LogPipelines() []Pipeline {
+	if c.Logs == nil {
+		return nil
+	}
+	return c.Logs.Pipelines
+}
+
+// Common returns what the exporters over a network have in common. For the others it
+// is empty.
+func (e Exporter) Common() *OTLP {
+	switch {
+	case e.OTLPHTTP != nil:
+		return &e.OTLPHTTP.OTLP
+	case e.OTLPGRPC != nil:
+		return &e.OTLPGRPC.OTLP
+	}
+	return &OTLP{}
+}
+
+// Target returns where the exporter sends to: host:port, unix:/path, the path of a
+// file, stdout or console.
+func (e Exporter) Target() string {
+	switch {
+	case e.File != nil:
+		return e.File.Path
+	case e.Console != nil:
+		return "console"
+	case e.OTLPHTTP == nil:
+		return e.OTLPGRPC.Target
+	case e.OTLPHTTP.Socket != "":
+		return "unix:" + e.OTLPHTTP.Socket
+	}
+	u, err := url.Parse(e.OTLPHTTP.URL)
+	switch {
+	case err != nil:
+		return ""
+	case u.Port() != "":
+		return u.Host
+	case u.Scheme == "https":
+		return u.Host + ":443"
+	}
+	return u.Host + ":80"
+}
+
+// Kind returns the exporter's key in the file, without a suffix for its maturity.
+func (e Exporter) Kind() string {
+	switch {
+	case e.OTLPHTTP != nil:
+		return "otlp_http"
+	case e.File != nil:
+		return "otlp_file"
+	case e.Console != nil:
+		return "console"
+	}
+	return "otlp_grpc"
+}
+
+// Key tells exporters apart that send to different places. It is the same in every
+// run, and no secret can be read from it.
+func (e Exporter) Key() string {
+	key := e.Kind() + " " + e.Target()
+	if e.OTLPHTTP != nil {
+		key += fmt.Sprintf(" %x", sha256.Sum256([]byte(e.OTLPHTTP.URL)))
+	}
+	return key
+}
+
+// setSignal completes the URL, which differs by signal.
+func (e *Exporter) setSignal(signal string) {
+	switch h := e.OTLPHTTP; {
+	case h == nil || h.URL != "":
+	case h.Socket != "":
+		h.URL = "http://localhost/v1/" + signal
+	default:
+		h.URL = defaultHTTP + "/v1/" + signal
+	}
+}
+
+func (t *Traces) check(section) { setSignal(t.Pipelines, "traces") }
+func (l *Logs) check(section)   { setSignal(l.Pipelines, "logs") }
+
+func (r *PeriodicReader) check(section) {
+	e := r.Exporter.Exporter()
+	e.setSignal("metrics")
+}
+
+func setSignal(pipelines []Pipeline, signal string) {
+	for i := range pipelines {
+		pipelines[i].Exporter.setSignal(signal)
+	}
+}
+
+// check decides on TLS.
+func (o *OTLPGRPC) check(s section) {
+	known := true // an endpoint that could not be read says nothing about TLS
 	if text, ok := s.text("endpoint"); ok {
 		e, problem := parseEndpoint(text)
-		if problem != "" {
-			s.fail("endpoint", "%s", problem)
-		}
-		o.Target, o.Insecure = e.target, e.insecure(insecure)
+		o.Insecure, known = e.insecure(s.section("tls").isTrue("insecure")), problem == ""
 	}
-	o.TLS = TLS{CAFile: tls.file("ca_file"), CertFile: tls.file("cert_file"), KeyFile: tls.file("key_file")}
-	// An endpoint that could not be read says nothing about TLS.
-	if o.Target != "" {
-		for _, p := range o.tlsProblems() {
-			tls.fail(p.field, "%s", p.text)
-		}
-	}
-	o.Headers = s.headers()
-	o.Compression = s.oneOf("compression", o.Compression, "none", "gzip")
-	o.Timeout = s.milliseconds("timeout", o.Timeout, time.Millisecond, maxDelay)
+	o.OTLP.check(s, known)
 }
 
-// file reads the path of a PEM file.
-func (s section) file(key string) string {
-	path, ok := s.text(key)
-	if ok && path == "" {
-		s.fail(key, "must not be empty; name a PEM file or remove the key")
+// check decides on TLS and on the socket.
+func (o *OTLPHTTP) check(s section) {
+	known := true
+	if text, ok := s.text("endpoint"); ok {
+		e, problem := parseURL(text)
+		o.URL, o.Socket, o.Insecure, known = e.url, e.socket, e.insecure(false), problem == ""
 	}
-	return path
+	o.OTLP.check(s, known)
 }
 
-// headers reads headers and headers_list; the former win.
-func (s section) headers() []Header {
-	var list, own []Header
+// check merges the headers, and compares TLS with the endpoint where that is known.
+func (o *OTLP) check(s section, known bool) {
+	if known {
+		o.checkTLS(func(field, text string) { s.section("tls").fail(field, "%s", text) })
+	}
+	var list []Header
 	if text, ok := s.text("headers_list"); ok {
-		var problems []string
-		list, problems = parseHeaderList(text)
-		for _, p := range problems {
-			s.fail("headers_list", "%s", p)
-		}
+		list = parseHeaderList(text, s.blame("headers_list"))
 	}
-	given := make(map[string]bool)
-	for i, item := range s.items("headers") {
-		h := s.item("headers", i, item)
-		name, ok := h.text("name")
-		if !h.has("name") {
-			h.missing("name", "give the header's name")
-		}
-		if !h.present("value") {
-			h.missing("value", "give the header's value, as in value: ${TOKEN}")
-		}
-		// A null value leaves the header away: the schema has it so.
-		value, valued := h.text("value")
-		if !ok || !valued {
-			continue
-		}
-		header, problem := newHeader(name, value)
-		switch {
-		case problem != "":
-			h.fail(problemField(header.Name), "%s", problem)
-		case given[header.Name]:
-			h.fail("name", "is given twice (got %s)", quote(name))
-		default:
-			own = append(own, header)
-			given[header.Name] = true
-		}
-	}
-	return lastOfEach(headerName, list, own)
+	o.Headers = mergeHeaders(list, o.Headers)
 }
 
-// problemField says which half of a header is to blame: newHeader returns no
-// name where the name is.
-func problemField(name string) string {
-	if name == "" {
-		return "name"
+func (f *File) printed(key string) string {
+	if key == "output_stream" && f.Path != Stdout {
+		return yamlString("file://" + f.Path)
 	}
-	return "value"
+	return ""
+}
+
+// printed prints the endpoint with its scheme.
+func (o *OTLPGRPC) printed(key string) string {
+	scheme := "https://"
+	switch {
+	case key != "endpoint":
+		return ""
+	case strings.HasPrefix(o.Target, unixScheme):
+		scheme = ""
+	case o.Insecure:
+		scheme = "http://"
+	}
+	return yamlString(scheme + strings.Replace(o.Target, "%", "%25", 1))
+}
+
+func (o *OTLPHTTP) printed(key string) string {
+	if key != "endpoint" || o.Socket == "" {
+		return ""
+	}
+	return yamlString(unixScheme + o.Socket)
 }

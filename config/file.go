@@ -2,13 +2,14 @@ package config
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
-	"regexp"
+	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,11 +24,13 @@ func Load(path string, env func(string) (string, bool)) (Config, error) {
 	data, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Config{}, fmt.Errorf("read configuration: %w; name a file that exists with --config or OTEL_CONFIG_FILE, or leave both away", err)
+		return Config{}, fmt.Errorf("read configuration: %w; name a file that exists with --config or OTEL_CONFIG_FILE, or use neither", err)
 	case err != nil:
 		return Config{}, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data, env)
+	c, err := Parse(path, data, env)
+	c.Source = Source{Path: path, SHA256: fmt.Sprintf("%x", sha256.Sum256(data))}
+	return c, err
 }
 
 func read(path string) ([]byte, error) {
@@ -41,44 +44,112 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("%s is larger than 1 MiB: that is no procspan configuration", path)
+		return nil, fmt.Errorf("%s is larger than 1 MiB: that is not a procspan configuration", path)
 	}
 	return data, nil
 }
 
 // Parse turns an OpenTelemetry declarative configuration (file_format 1.x)
 // into a Config. name stands in the errors; env is where "${NAME}" looks.
-// Whatever is not understood is an error; an *Invalid has all of them.
+// Whatever is not understood is an error, an *Invalid.
 func Parse(name string, data []byte, env func(string) (string, bool)) (Config, error) {
-	w := &walker{name: name, env: env, schema: schema()}
-	if valid := validPrefix(data); valid < len(data) {
-		w.problems = append(w.problems, Problem{Name: name, Line: 1 + bytes.Count(data[:valid], []byte("\n")), Text: "is not UTF-8 text"})
-		return Config{}, invalid(w.problems)
+	w := &walker{name: name, env: env, sections: make(map[*yaml.Node]section)}
+	c := Default()
+	if root, problem := load(data); problem.Text != "" {
+		problem.Name = name
+		w.problems.add(func() Problem { return problem })
+	} else {
+		value{w, root, &place{}}.readFile(&c)
 	}
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		w.problems = append(w.problems, syntax(name, data, err))
-		return Config{}, invalid(w.problems)
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		w.problems = append(w.problems, Problem{Name: name, Text: emptyFile})
-		return Config{}, invalid(w.problems)
-	}
-	root := doc.Content[0]
-	w.prepare(root, "", false)
-	c := w.root(root)
-	if err := invalid(w.problems); err != nil {
+	if err := w.problems.err(); err != nil {
 		return Config{}, err
 	}
 	return c, nil
 }
 
-const emptyFile = `is empty; the least is file_format: "1.0"`
+// load returns the root of the one document in data, or what is wrong with it.
+func load(data []byte) (*yaml.Node, Problem) {
+	if valid := validPrefix(data); valid < len(data) {
+		return nil, Problem{Line: 1 + bytes.Count(data[:valid], []byte("\n")), Text: "is not UTF-8 text"}
+	}
+	var doc yaml.Node
+	if err := yaml.Load(data, &doc); err != nil {
+		return nil, syntax(data, err)
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		return nil, Problem{Text: emptyFile}
+	}
+	root := doc.Content[0]
+	if root.Kind == yaml.ScalarNode && root.Value == "" {
+		return nil, Problem{Line: root.Line, Text: emptyFile}
+	}
+	return root, Problem{}
+}
+
+// readFile reads the whole file. Nothing of a file that is no configuration is
+// quoted: it may be one that only root may read.
+func (v value) readFile(c *Config) {
+	o := describe(reflect.TypeFor[Config]())
+	hasFormat := false
+	for i := 0; v.node.Kind == yaml.MappingNode && i+1 < len(v.node.Content); i += 2 {
+		hasFormat = hasFormat || v.node.Content[i].Value == "file_format"
+	}
+	switch {
+	case v.node.Kind != yaml.MappingNode:
+		v.fail("is not a configuration; the least is %s", leastFile)
+	case !hasFormat:
+		v.w.fail(v.node, v.at.at("file_format", false), "is missing; write %s", leastFile)
+	default:
+		v.prepare(o, false)
+		v.readStruct(o, reflect.ValueOf(c).Elem())
+	}
+}
+
+// check holds what concerns several sections.
+func (c *Config) check(s section) {
+	if s.isTrue("disabled") {
+		s.fail("disabled", "procspan does not run disabled (got true); do not start it")
+	}
+	own := s.section(vendors).section("procspan")
+	if !own.has("service_name") {
+		c.ServiceName = defaultServiceName(c.Resource)
+	}
+	c.checkRules(own)
+	c.inheritLimits()
+	if c.Daemon.Persist && c.Delivery.Directory == "" {
+		own.section("daemon").fail("persist", needsStore)
+	}
+}
+
+// defaultServiceName is what holds where service_name is not given: a service
+// that is named is the name for all.
+func defaultServiceName(r Resource) ServiceName {
+	if slices.ContainsFunc(r.Attributes, func(a Attribute) bool { return a.Name == "service.name" && a.Value != "" }) {
+		return ServiceNameFixed
+	}
+	return ServiceNameUnit
+}
+
+const needsStore = "needs distribution.procspan.delivery.directory, for spans that are not delivered when procspan ends; set it"
+
+// Persisting returns c with daemon.persist set.
+func (c Config) Persisting() (Config, error) {
+	if c.Delivery.Directory == "" {
+		return c, errors.New(needsStore)
+	}
+	c.Daemon.Persist = true
+	return c, nil
+}
+
+const (
+	leastFile = `file_format: "1.0"`
+	emptyFile = "is empty; the least is " + leastFile
+)
 
 // syntax words an error of the YAML reader. Its own text can quote an anchor's
 // name, which may be the start of a secret, so that one is not passed on.
-func syntax(name string, data []byte, err error) Problem {
-	p := Problem{Name: name, Text: "is not valid YAML"}
+func syntax(data []byte, err error) Problem {
+	p := Problem{Text: "is not valid YAML"}
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
 		return p
@@ -132,72 +203,4 @@ func secondDocument(data []byte) int {
 		return 0
 	}
 	return second.Line
-}
-
-var formatVersion = regexp.MustCompile(`^1\.[0-9]{1,3}$`)
-
-func (w *walker) root(n *yaml.Node) Config {
-	c := Default()
-	if n.Kind == yaml.ScalarNode && n.Tag == tagNull {
-		w.fail(n, "", "%s", emptyFile)
-		return c
-	}
-	s := w.section(n, "", atRoot)
-	if version, ok := s.text("file_format"); ok && !formatVersion.MatchString(version) {
-		s.fail("file_format", `must be a released version 1.x of the format (got %s); write "1.0"`, quote(version))
-	} else if !s.has("file_format") {
-		s.missing("file_format", `write file_format: "1.0"`)
-	}
-	if s.boolean("disabled", false) {
-		s.fail("disabled", "procspan does not run disabled (got true); do not start it")
-	}
-	c.Resource.Attributes = s.section("resource").attributes()
-	if s.has("tracer_provider") {
-		c.Traces = s.section("tracer_provider").traces()
-	}
-	if s.has("logger_provider") {
-		c.Logs = s.section("logger_provider").logs()
-	}
-	if s.has("meter_provider") {
-		c.Metrics = s.section("meter_provider").metrics()
-	}
-	own := s.section("distribution").section("procspan")
-	c.ServiceName = own.serviceName("service_name", c.Resource)
-	own.section("expected_exits").expectedExits(c.ExpectedExits)
-	own.section("capture").capture(&c.Capture)
-	own.section("filter").filter(&c.Filter)
-	own.section("traces").policy(&c.TracePolicy)
-	own.section("delivery").delivery(&c.Delivery)
-	own.section("kernel").kernel(&c.Kernel)
-	own.section("daemon").daemon(&c.Daemon, c.Delivery)
-	own.section("health").health(&c.Health)
-	return c
-}
-
-func (s section) kernel(k *Kernel) {
-	const what = "a size with its unit, as in 16MiB"
-	if n, ok := s.scalar("ring_size", what, tagStr, tagInt); ok {
-		size, ok := parseSize(n.Value)
-		switch {
-		case !ok:
-			s.fail("ring_size", "must be %s (got %s); units are B, KiB, MiB and GiB", what, found(n, false))
-		case size < minRingSize || size > maxRingSize || size&(size-1) != 0:
-			s.fail("ring_size", "must be a power of two from 64KiB to 1GiB (got %s)%s", found(n, false), nearSize(size))
-		default:
-			k.RingSize = int(size)
-		}
-	}
-	k.MaxProcesses = s.integer("max_processes", k.MaxProcesses, 1, maxMaxProcesses)
-}
-
-// nearSize offers the next power of two.
-func nearSize(size int64) string {
-	if size <= minRingSize || size > maxRingSize {
-		return ""
-	}
-	up := int64(minRingSize)
-	for up < size && up < math.MaxInt64/2 {
-		up *= 2
-	}
-	return "; the next one is " + formatSize(up)
 }

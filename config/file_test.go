@@ -12,108 +12,47 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/procspan/procspan/process"
 )
 
 func TestParseWhole(t *testing.T) {
-	got := mustParse(t, `
-file_format: "1.1"
-disabled: false
-resource:
-  attributes_list: "service.name=lost,team=a%2Cb, empty="
-  attributes:
-    - {name: service.name, value: builds}
-    - {name: slot, value: 3, type: int}
-    - {name: ratio, value: 1, type: double}
-    - {name: on, value: true, type: bool}
-    - {name: names, value: [a, "1"], type: string_array}
-    - {name: slots, value: [1, 0x10, 0o17], type: int_array}
-    - {name: ratios, value: [1, .5, -1e3], type: double_array}
-    - {name: flags, value: [true, False], type: bool_array}
-    - {name: absent, value: "${NONE}"}
-    - name: gone
-      value: ${NONE}
-tracer_provider:
-  sampler: {parent_based: {root: {trace_id_ratio_based: {ratio: 0.25}}, remote_parent_sampled: {trace_id_ratio_based: }, remote_parent_not_sampled: {always_on: {}}}}
-  processors:
-    - batch:
-        schedule_delay: 0
-        export_timeout: 5000
-        max_queue_size: 100
-        max_export_batch_size: 10
-        exporter:
-          otlp_grpc:
-            endpoint: otel.example.com
-            tls: {ca_file: /ca.pem, key_file: /key.pem, cert_file: /cert.pem, insecure: false}
-            headers:
-              - {name: Authorization, value: "Bearer ${TOKEN}"}
-              - {name: x-gone, value: }
-            headers_list: "authorization=low,x-b=a%20b"
-            compression: gzip
-            timeout: 2000
-logger_provider:
-  processors:
-    - batch:
-        export_timeout: 1
-        max_queue_size: 9
-        exporter: {otlp_grpc: {endpoint: "https://logs:1", headers: [{name: x-a, value: "${TOKEN}"}]}}
-meter_provider:
-  readers:
-    - pull: {exporter: {prometheus/development: {host: "::1", port: 0}}}
-    - periodic:
-        interval: 100
-        timeout: 1
-        exporter: {otlp_grpc: {endpoint: "https://metrics:1", headers: [{name: x-a, value: "${TOKEN}"}], timeout: 3, temporality_preference: delta}}
-distribution:
-  other-vendor: {anything: [1, &a 2, *a], args: !x y}
-  procspan:
-    service_name: executable
-    expected_exits: {grep: [], "*": [SIGTERM, 3, SIGRTMIN+1], my-$tool: [255], diff: , rg: ["${NONE:-SIGHUP}", 0x10]}
-    capture:
-      args: full
-      args_max_bytes: 0
-      working_directory: false
-      baggage: true
-      redact: {patterns: ['^tok_[0-9a-f]+$$', "\\d"], allow: [(?i)public]}
-      environment: [CI_JOB_ID, x]
-    filter: {min_duration: 1.5s, keep_errors: false}
-    traces: {split_on: [job, session], max_spans: 1, max_age: 1h30m, long_lived_after: 10ms, join: false, honour_sampled: false, keep_errors: true}
-    delivery: {directory: "/var/lib/my procspan/", max_size: 16MiB, max_age: 90s}
-    kernel: {ring_size: 64 KiB, max_processes: 1}
-    daemon: {persist: true, pin_directory: /sys/fs/bpf/other/, state_directory: /run/other}
-    health: {endpoint: ":0"}
-`, map[string]string{"TOKEN": "t0ken"})
+	data, err := os.ReadFile("testdata/whole.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := mustParse(t, string(data), map[string]string{"TOKEN": "t0ken"})
 	want := Config{
 		Resource: Resource{Attributes: []Attribute{
-			{"team", "a,b"}, {"empty", ""}, {"service.name", "builds"}, {"slot", int64(3)},
-			{"ratio", 1.0}, {"on", true}, {"names", []string{"a", "1"}},
-			{"slots", []int64{1, 16, 15}}, {"ratios", []float64{1, .5, -1000}},
-			{"flags", []bool{true, false}}, {"absent", ""},
+			{Name: "team", Value: "a,b"}, {Name: "empty", Value: ""}, {Name: "service.name", Value: "builds"}, {Name: "slot", Value: int64(3)},
+			{Name: "ratio", Value: 1.0}, {Name: "on", Value: true}, {Name: "names", Value: []string{"a", "1"}},
+			{Name: "slots", Value: []int64{1, 16, 15}}, {Name: "ratios", Value: []float64{1, .5, -1000}},
+			{Name: "flags", Value: []bool{true, false}}, {Name: "absent", Value: ""},
 		}},
 		Traces: &Traces{
+			Limits:  DefaultTraces().Limits,
 			Sampler: Sampler{.25, 1, 1},
-			Batch:   Batch{ScheduleDelay: 0, ExportTimeout: 5 * time.Second, MaxQueueSize: 100, MaxExportBatchSize: 10},
-			Exporter: OTLPGRPC{
-				Target:      "otel.example.com:4317",
+			Pipelines: []Pipeline{{Batch: Batch{ScheduleDelay: 0, ExportTimeout: 5 * time.Second, MaxQueueSize: 100, MaxExportBatchSize: 10}, Exporter: Exporter{OTLPGRPC: &OTLPGRPC{Target: "otel.example.com:4317", OTLP: OTLP{
 				TLS:         TLS{CAFile: "/ca.pem", CertFile: "/cert.pem", KeyFile: "/key.pem"},
-				Headers:     []Header{{"x-b", "a b"}, {"authorization", "Bearer t0ken"}},
+				Headers:     []Header{{"x-b", NewSecret("a b")}, {"authorization", NewSecret("Bearer t0ken")}},
 				Compression: "gzip",
 				Timeout:     2 * time.Second,
-			},
+			}}}}},
 		},
-		Logs: &Logs{
+		Logs: &Logs{Pipelines: []Pipeline{{
 			Batch: Batch{ScheduleDelay: time.Second, ExportTimeout: time.Millisecond, MaxQueueSize: 9, MaxExportBatchSize: 9},
-			Exporter: OTLPGRPC{Target: "logs:1", Headers: []Header{{"x-a", "t0ken"}}, Compression: "none",
-				Timeout: 10 * time.Second},
-		},
+			Exporter: Exporter{OTLPGRPC: &OTLPGRPC{Target: "logs:1", OTLP: OTLP{Headers: []Header{{"x-a", NewSecret("t0ken")}}, Compression: "none",
+				Timeout: 10 * time.Second}}},
+		}}},
 		Metrics: &Metrics{
 			Periodic: &PeriodicReader{Interval: 100 * time.Millisecond, Timeout: time.Millisecond, Temporality: Delta,
-				Exporter: OTLPGRPC{Target: "metrics:1", Headers: []Header{{"x-a", "t0ken"}}, Compression: "none", Timeout: 3 * time.Millisecond}},
+				Exporter: MetricExporter{OTLPGRPC: &OTLPGRPC{Target: "metrics:1", OTLP: OTLP{Headers: []Header{{"x-a", NewSecret("t0ken")}}, Compression: "none", Timeout: 3 * time.Millisecond}}}},
 			Prometheus: &Prometheus{Host: "::1"},
 		},
 		ServiceName:   ServiceNameExecutable,
 		ExpectedExits: DefaultExpectedExits(),
 		Capture: Capture{
-			Args: ArgsFull, Baggage: true, Environment: []string{"CI_JOB_ID", "x"},
+			Args: ArgsFull, Attributes: []AttributeName{"minimal", "process.vpid"}, Forks: process.ForksAll, Baggage: true, Environment: []string{"CI_JOB_ID", "x"},
 			Redact: Redact{
 				Patterns: []*regexp.Regexp{regexp.MustCompile(`^tok_[0-9a-f]+$`), regexp.MustCompile(`\d`)},
 				Allow:    []*regexp.Regexp{regexp.MustCompile("(?i)public")},
@@ -121,10 +60,11 @@ distribution:
 		},
 		Filter: Filter{MinDuration: 1500 * time.Millisecond},
 		TracePolicy: TracePolicy{
-			SplitOn: SplitOn{Session: true, Job: true}, MaxSpans: 1, MaxAge: 90 * time.Minute,
-			LongLivedAfter: 10 * time.Millisecond, KeepErrors: true,
+			SplitOn: SplitOn{Session: true, Job: true}, MaxSpans: 1, MaxBytes: 64 << 10, MaxAge: 90 * time.Minute,
+			LongLivedAfter: 10 * time.Millisecond, HonourSampled: new(bool), KeepErrors: true,
 		},
 		Delivery: Delivery{Directory: "/var/lib/my procspan", MaxSize: 16 << 20, MaxAge: 90 * time.Second},
+		Files:    Files{MaxSize: 2 << 20, MaxAge: 48 * time.Hour, Keep: 3},
 		Kernel:   Kernel{RingSize: 64 << 10, MaxProcesses: 1},
 		Daemon:   Daemon{Persist: true, PinDirectory: "/sys/fs/bpf/other", StateDirectory: "/run/other"},
 		Health:   Health{Endpoint: "localhost:0"},
@@ -135,12 +75,27 @@ distribution:
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Parse differs\n got: %s\nwant: %s", got.YAML(), want.YAML())
 	}
-	if h := got.Traces.Exporter.Headers[1].Value.Reveal(); h != "Bearer t0ken" {
+	if h := got.Traces.Pipelines[0].Exporter.OTLPGRPC.Headers[1].Value.Reveal(); h != "Bearer t0ken" {
 		t.Errorf("header = %q", h)
 	}
 }
 
+type validFile struct {
+	file string
+	want Config
+}
+
 func TestParseDefaults(t *testing.T) {
+	for name, tt := range validFiles() {
+		t.Run(name, func(t *testing.T) {
+			if got := mustParse(t, tt.file, nil); !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got.YAML(), tt.want.YAML())
+			}
+		})
+	}
+}
+
+func validFiles() map[string]validFile {
 	withExporter := Default()
 	traces := DefaultTraces()
 	withExporter.Traces = &traces
@@ -152,16 +107,13 @@ func TestParseDefaults(t *testing.T) {
 	pulled.Metrics, pushed.Metrics = &Metrics{Prometheus: metrics.Prometheus}, &Metrics{Periodic: metrics.Periodic}
 	fixed := func(value string) Config {
 		c := Default()
-		c.Resource.Attributes = []Attribute{{"service.name", value}}
+		c.Resource.Attributes = []Attribute{{Name: "service.name", Value: value}}
 		c.ServiceName = ServiceNameFixed
 		return c
 	}
 	unnamed, unit := fixed(""), fixed("x")
 	unnamed.ServiceName, unit.ServiceName = ServiceNameUnit, ServiceNameUnit
-	for name, tt := range map[string]struct {
-		file string
-		want Config
-	}{
+	return map[string]validFile{
 		"least file":         {"file_format: '1.0'", Default()},
 		"null sections":      {"file_format: '1.0'\nresource:\ntracer_provider: ~\ndistribution: null\ndisabled:\n", Default()},
 		"null in procspan":   {"file_format: '1.0'\ndistribution: {procspan: {capture: , kernel: {ring_size: }, filter: , traces: {split_on: , max_age: }}}", Default()},
@@ -179,21 +131,44 @@ func TestParseDefaults(t *testing.T) {
 		"document markers":   {"---\nfile_format: '1.0'\n...\n", Default()},
 		"YAML 1.1 directive": {"%YAML 1.1\n---\nfile_format: '1.0'\ndistribution: {procspan: {capture: {args: redacted}}}", Default()},
 		"JSON":               {`{"file_format": "1.0", "distribution": {"procspan": {"kernel": {"max_processes": 262144}}}}`, Default()},
+		"ring by CPUs":       {"file_format: '1.0'\ndistribution: {procspan: {kernel: {ring_size: auto}}}", Default()},
 		"null exporter":      {around(), withExporter},
 		"null sampler":       {strings.Replace(around(), "processors:", "sampler:\n  processors:", 1), withExporter},
 		"null options":       {around("endpoint:", "headers:", "tls: {ca_file: }", "timeout: null"), withExporter},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := mustParse(t, tt.file, nil); !reflect.DeepEqual(got, tt.want) {
-				t.Errorf("got:\n%s\nwant:\n%s", got.YAML(), tt.want.YAML())
-			}
-		})
 	}
+}
+
+func TestParseHTTP(t *testing.T) {
+	exporter := func(signal, otlp string) string {
+		return signal + "_provider: {processors: [{batch: {exporter: {otlp_http: " + otlp + "}}}]}\n"
+	}
+	c := mustParse(t, "file_format: '1.0'\n"+
+		exporter("tracer", "{endpoint: 'https://h/otlp/v1/traces?x=y', tls: {ca_file: /ca.pem}, headers: [{name: A, value: b}], compression: zstd, timeout: 3, encoding: protobuf}")+
+		exporter("logger", "{endpoint: unix:/run/otel.sock}")+
+		"meter_provider: {readers: [{periodic: {exporter: {otlp_http: {temporality_preference: delta}}}}]}\n", nil)
+	plain := defaultOTLP()
+	for _, tt := range []struct {
+		got  Exporter
+		want OTLPHTTP
+	}{
+		{c.Traces.Pipelines[0].Exporter, OTLPHTTP{URL: "https://h/otlp/v1/traces?x=y", OTLP: OTLP{TLS: TLS{CAFile: "/ca.pem"},
+			Headers: []Header{{"a", NewSecret("b")}}, Compression: "zstd", Timeout: 3 * time.Millisecond}}},
+		{c.Logs.Pipelines[0].Exporter, OTLPHTTP{URL: "http://localhost/v1/logs", Socket: "/run/otel.sock", OTLP: plain}},
+		{c.Metrics.Periodic.Exporter.Exporter(), OTLPHTTP{URL: "http://localhost:4318/v1/metrics", OTLP: plain}},
+	} {
+		if want := (Exporter{OTLPHTTP: &tt.want}); !reflect.DeepEqual(tt.got, want) {
+			t.Errorf("got %+v, want %+v", tt.got.OTLPHTTP, tt.want)
+		}
+	}
+	if c.Metrics.Periodic.Temporality != Delta {
+		t.Errorf("temporality %s", c.Metrics.Periodic.Temporality)
+	}
+	checkReparses(t, c)
 }
 
 func TestShortQueueMakesShortBatch(t *testing.T) {
 	c := mustParse(t, strings.Replace(around(), "exporter:", "max_queue_size: 7\n        exporter:", 1), nil)
-	if got := c.Traces.Batch.MaxExportBatchSize; got != 7 {
+	if got := c.Traces.Pipelines[0].Batch.MaxExportBatchSize; got != 7 {
 		t.Errorf("MaxExportBatchSize = %d, want 7", got)
 	}
 }
@@ -256,7 +231,9 @@ func TestLoad(t *testing.T) {
 	write(t, good, "file_format: '1.0'")
 	write(t, big, strings.Repeat("# \n", maxFileSize/2))
 
-	if c, err := Load(good, lookup(nil)); err != nil || !reflect.DeepEqual(c, Default()) {
+	want := Default()
+	want.Source = Source{good, "cf8a055361428244cf6df358c8e984fbf114ffaf87b3ae09a0b830b968f9286f"}
+	if c, err := Load(good, lookup(nil)); err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("Load = %+v, %v", c, err)
 	}
 	missing := filepath.Join(dir, "none.yml")

@@ -1,63 +1,71 @@
 package config
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// newHeader checks a header by the rules of gRPC. A problem comes with an
-// empty header where the name is to blame. It never quotes the value.
-func newHeader(name, value string) (Header, string) {
+// headerName returns the name of a header in lower case, by the rules of gRPC and HTTP.
+func headerName(name string) (string, string) {
 	lower := strings.ToLower(name)
 	switch {
 	case lower == "":
-		return Header{}, "must not be empty"
+		return "", "must not be empty"
 	case strings.ContainsFunc(lower, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	}):
-		return Header{}, "a header's name has only letters, digits, '-', '_' and '.'"
+		return "", "must have only letters, digits, '-', '_' and '.'"
 	case strings.HasPrefix(lower, "grpc-"),
-		slices.Contains([]string{"content-type", "user-agent", "te", "host"}, lower):
-		return Header{}, "is set by gRPC itself (got " + quote(lower) + "); remove it"
+		slices.Contains([]string{"content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "user-agent", "te", "host"}, lower):
+		return "", "is set by the exporter itself (got " + quote(lower) + "); remove it"
 	}
-	h := Header{Name: lower, Value: Secret(value)}
+	return lower, ""
+}
+
+// headerValue never quotes the value.
+func headerValue(value string) (string, string) {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return h, "must be printable ASCII on one line; a line break at the end of a variable counts too"
+		return "", "must be printable ASCII on one line; a line break at the end of a variable counts"
 	}
-	return h, ""
+	return value, ""
+}
+
+// mergeHeaders returns the headers of list and own; the latter win. A header
+// without a value, as null in the file, is absent.
+func mergeHeaders(list, own []Header) []Header {
+	own = slices.DeleteFunc(own, func(h Header) bool { return h.Value == Secret{} })
+	return lastOfEach(func(h Header) string { return h.Name }, list, own)
 }
 
 // parseHeaderList reads OTEL_EXPORTER_OTLP_HEADERS' format: "k=v,k2=v2" with
 // the values percent-encoded. The last of a name counts. Problems name the
 // number of the entry alone: everything else may be a secret.
-func parseHeaderList(list string) (headers []Header, problems []string) {
+func parseHeaderList(list string, fail blame) (headers []Header) {
 	for i, entry := range strings.Split(list, ",") {
 		if strings.TrimSpace(entry) == "" {
 			continue
 		}
 		name, encoded, ok := strings.Cut(entry, "=")
 		if !ok {
-			problems = append(problems, fmt.Sprintf("entry %d has no '='; write name=value,name2=value2 and %%2C for a comma in a value", i+1))
+			fail("entry %d has no '='; write name=value,name2=value2 and %%2C for a comma in a value", i+1)
 			continue
 		}
 		value, err := url.PathUnescape(strings.TrimSpace(encoded))
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("the value of entry %d is not percent-encoded; write %%25 for a %%", i+1))
+			fail("the value of entry %d is not percent-encoded; write %%25 for a %%", i+1)
 			continue
 		}
-		h, problem := newHeader(strings.TrimSpace(name), value)
+		name, badName := headerName(strings.TrimSpace(name))
+		_, badValue := headerValue(value)
 		switch {
-		case problem != "" && h.Name == "":
-			problems = append(problems, fmt.Sprintf("entry %d has a name that cannot be: no letters, digits, '-', '_' and '.' alone, or gRPC's own", i+1))
-		case problem != "":
-			problems = append(problems, fmt.Sprintf("the value of entry %d %s", i+1, problem))
+		case badName != "":
+			fail("the name of entry %d must have only letters, digits, '-', '_' and '.', and not be one that the exporter sets itself", i+1)
+		case badValue != "":
+			fail("the value of entry %d %s", i+1, badValue)
 		default:
-			headers = append(headers, h)
+			headers = append(headers, Header{Name: name, Value: NewSecret(value)})
 		}
 	}
-	return lastOfEach(headerName, headers), problems
+	return mergeHeaders(headers, nil)
 }
-
-func headerName(h Header) string { return h.Name }

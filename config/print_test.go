@@ -15,26 +15,45 @@ import (
 
 // shown is c as its YAML shows it: the secrets redacted.
 func shown(c Config) Config {
-	hidden := func(o OTLPGRPC) OTLPGRPC {
+	hidden := func(e Exporter) Exporter {
+		var o *OTLP
+		switch {
+		case e.File != nil || e.Console != nil:
+			return e
+		case e.OTLPHTTP != nil:
+			http := *e.OTLPHTTP
+			e, o = Exporter{OTLPHTTP: &http}, &http.OTLP
+		default:
+			grpc := *e.OTLPGRPC
+			e, o = Exporter{OTLPGRPC: &grpc}, &grpc.OTLP
+		}
 		o.Headers = slices.Clone(o.Headers)
 		for i := range o.Headers {
-			o.Headers[i].Value = redacted
+			o.Headers[i].Value = NewSecret(redacted)
 		}
-		return o
+		return e
+	}
+	hiddenAll := func(pipelines []Pipeline) []Pipeline {
+		pipelines = slices.Clone(pipelines)
+		for i, p := range pipelines {
+			pipelines[i].Exporter = hidden(p.Exporter)
+		}
+		return pipelines
 	}
 	if c.Traces != nil {
 		traces := *c.Traces
-		traces.Exporter = hidden(traces.Exporter)
+		traces.Pipelines = hiddenAll(traces.Pipelines)
 		c.Traces = &traces
 	}
 	if c.Logs != nil {
 		logs := *c.Logs
-		logs.Exporter = hidden(logs.Exporter)
+		logs.Pipelines = hiddenAll(logs.Pipelines)
 		c.Logs = &logs
 	}
 	if c.Metrics != nil && c.Metrics.Periodic != nil {
 		metrics, periodic := *c.Metrics, *c.Metrics.Periodic
-		periodic.Exporter = hidden(periodic.Exporter)
+		shownExporter := hidden(periodic.Exporter.Exporter())
+		periodic.Exporter = MetricExporter{OTLPGRPC: shownExporter.OTLPGRPC, OTLPHTTP: shownExporter.OTLPHTTP}
 		metrics.Periodic = &periodic
 		c.Metrics = &metrics
 	}
@@ -63,11 +82,11 @@ func TestYAML(t *testing.T) {
 	traces, logs, metrics := DefaultTraces(), DefaultLogs(), DefaultMetrics()
 	c.Traces, c.Logs, c.Metrics = &traces, &logs, &metrics
 	metrics.Periodic.Interval, metrics.Periodic.Temporality = 1500*time.Millisecond, LowMemory
-	metrics.Periodic.Exporter.Headers = []Header{{"d", "x"}}
+	metrics.Periodic.Exporter.OTLPGRPC.Headers = []Header{{"d", NewSecret("x")}}
 	metrics.Prometheus.Host, metrics.Prometheus.Port = "fe80::1%eth0", 0
 	c.Health.Endpoint = "[::1]:13133"
-	logs.Batch.MaxQueueSize = 4096
-	logs.Exporter.Headers = []Header{{"c", "x"}}
+	logs.Pipelines[0].Batch.MaxQueueSize = 4096
+	logs.Pipelines[0].Exporter.OTLPGRPC.Headers = []Header{{"c", NewSecret("x")}}
 	c.ServiceName = ServiceNameExecutable
 	for _, name := range []string{"a\"\\$${X}\n\u2028: ", "true", "?"} {
 		c.ExpectedExits[name] = Exits{1 << 8, 255 << 8, 9, 34, 64}
@@ -76,18 +95,18 @@ func TestYAML(t *testing.T) {
 	c.Capture.Redact.Patterns = []*regexp.Regexp{regexp.MustCompile(`^"\w+\\$|${X}`)}
 	c.Capture.Redact.Allow = []*regexp.Regexp{regexp.MustCompile("a,"), regexp.MustCompile("\n$")}
 	c.Capture.Environment = []string{"A B", "$X", "\u0085"}
-	traces.Exporter.Target, traces.Exporter.Insecure = "[fe80::1%eth0]:4317", false
-	traces.Exporter.TLS = TLS{CAFile: "/a b/ca.pem", CertFile: "c:\\cert", KeyFile: "${KEY}"}
-	traces.Exporter.Headers = []Header{{"authorization", "Bearer x"}, {"b", ""}}
+	traces.Pipelines[0].Exporter.OTLPGRPC.Target, traces.Pipelines[0].Exporter.OTLPGRPC.Insecure = "[fe80::1%eth0]:4317", false
+	traces.Pipelines[0].Exporter.OTLPGRPC.TLS = TLS{CAFile: "/a b/ca.pem", CertFile: "c:\\cert", KeyFile: "${KEY}"}
+	traces.Pipelines[0].Exporter.OTLPGRPC.Headers = []Header{{"authorization", NewSecret("Bearer x")}, {"b", NewSecret("")}}
 	traces.Sampler = Sampler{1e-5, 1, 0}
 	c.Filter.MinDuration = 1500 * time.Microsecond
 	c.TracePolicy.SplitOn = SplitOn{Cgroup: true, LongLived: true}
 	c.Delivery = Delivery{Directory: "/a b/$X", MaxSize: 3 << 29, MaxAge: time.Minute}
 	c.TracePolicy.MaxAge = 36*time.Hour + 10*time.Second
 	c.Resource.Attributes = []Attribute{
-		{"s", "a\"b\\c\n\t\x00\x7f\u0085\u2028\ufeff$${X} é 世 \U0001f600 #: - "}, {"true", "true"}, {"empty", ""},
-		{"i", int64(math.MinInt64)}, {"f", 1e21}, {"f2", 3.0}, {"b", false},
-		{"ss", []string{"", "a, b]", "null"}}, {"is", []int64{-1, 2}}, {"fs", []float64{0.1, -2}}, {"bs", []bool{true, false}},
+		{Name: "s", Value: "a\"b\\c\n\t\x00\x7f\u0085\u2028\ufeff$${X} é 世 \U0001f600 #: - "}, {Name: "true", Value: "true"}, {Name: "empty", Value: ""},
+		{Name: "i", Value: int64(math.MinInt64)}, {Name: "f", Value: 1e21}, {Name: "f2", Value: 3.0}, {Name: "b", Value: false},
+		{Name: "ss", Value: []string{"", "a, b]", "null"}}, {Name: "is", Value: []int64{-1, 2}}, {Name: "fs", Value: []float64{0.1, -2}}, {Name: "bs", Value: []bool{true, false}},
 	}
 	checkReparses(t, c)
 	golden(t, "testdata/printed.yml", string(c.YAML()))
@@ -132,6 +151,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {delivery: {directory: \"/${V}\", max_size: \"${V}\", max_age: \"${V}\"}}}"), "20MiB")
 	f.Add([]byte("file_format: '1.0'\nresource: {attributes_list: \"a=${V},%24%00=$$\"}"), "x,y=${V}")
 	f.Add([]byte("file_format: '1.0'\nmeter_provider: {readers: [{pull: {exporter: {prometheus/development: {host: \"${V}\"}}}}]}\ndistribution: {procspan: {health: {endpoint: \"${V}\"}}}"), "::1%a:1")
+	f.Add([]byte("file_format: '1.0'\ndistribution: {procspan: {rules: [{name: \"${V}\", match: {executable: \"${V}\", user: \"${V}\", environment: {A: \"${V}\"}, exit: [0]}, span_name: \"${V}\", set: {\"a b\": \"$$${env:A:-x}\"}}]}}"), "a\\*[!x]")
 	f.Fuzz(func(t *testing.T, data []byte, value string) {
 		c, err := Parse("fuzz.yml", data, func(string) (string, bool) { return value, true })
 		if err != nil {

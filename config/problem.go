@@ -17,7 +17,7 @@ type Problem struct {
 	Line int
 	// Path is the key from the root, "a.b[0].c", or the variable's name.
 	Path string
-	// Text is what is wrong, what was found and the cure.
+	// Text is what is wrong, what was found and a hint.
 	Text string
 }
 
@@ -39,28 +39,51 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Invalid is the error for a configuration that cannot be used. It holds every
-// problem, in the order of the lines.
-type Invalid struct {
-	Problems []Problem
+// maxProblems is how many problems are reported of one configuration; the others
+// are counted.
+const maxProblems = 50
+
+// problems gathers what is wrong.
+type problems struct {
+	list []Problem
+	more int // beyond maxProblems
 }
 
-// Error returns one line for each problem.
+func (p *problems) add(problem func() Problem) {
+	if len(p.list) == maxProblems {
+		p.more++
+		return
+	}
+	p.list = append(p.list, problem())
+}
+
+// err returns an *Invalid; nil where there is no problem.
+func (p *problems) err() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p.list, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return &Invalid{Problems: p.list, More: p.more}
+}
+
+// Invalid is the error for a configuration that cannot be used.
+type Invalid struct {
+	// Problems is the first 50 that were found, in the order of the lines.
+	Problems []Problem
+	// More is how many there are beside them.
+	More int
+}
+
+// Error returns one line for each problem, and one for how many more there are.
 func (e *Invalid) Error() string {
-	lines := make([]string, len(e.Problems))
+	lines := make([]string, len(e.Problems), len(e.Problems)+1)
 	for i, p := range e.Problems {
 		lines[i] = p.String()
 	}
-	return strings.Join(lines, "\n")
-}
-
-// invalid returns nil where there is no problem.
-func invalid(problems []Problem) error {
-	if len(problems) == 0 {
-		return nil
+	if e.More > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more problems", e.More))
 	}
-	slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	return &Invalid{Problems: problems}
+	return strings.Join(lines, "\n")
 }
 
 // quote makes what the user wrote fit for one line of an error.
@@ -78,4 +101,50 @@ func choice(words []string) string {
 		return words[0]
 	}
 	return "one of " + strings.Join(words, ", ")
+}
+
+// nearest returns the candidate that key is a slip of, or "".
+func nearest(key string, candidates []string) string {
+	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
+	best, bestCost := "", 3
+	for _, c := range candidates {
+		cost := distance(key, c)
+		if cost < bestCost && cost*2 < len(c) {
+			best, bestCost = c, cost
+		}
+	}
+	if best != "" || len(key) < 3 {
+		return best
+	}
+	i := slices.IndexFunc(candidates, func(c string) bool {
+		return strings.HasPrefix(c, key) || strings.HasPrefix(key, c)
+	})
+	if i >= 0 {
+		best = candidates[i]
+	}
+	return best
+}
+
+// distance is the Levenshtein distance, in bytes.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substituted := diagonal
+			if a[i] != b[j] {
+				substituted++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(row[j]+1, row[j+1]+1, substituted)
+		}
+	}
+	return row[len(b)]
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"reflect"
 	"regexp"
 	"strings"
@@ -19,25 +20,33 @@ func TestReferenceIsTheDefaults(t *testing.T) {
 	}
 }
 
-// TestReferenceHasEveryKey walks reference.yml along the schema. The items of
+const atSampler, atParentBased = "tracer_provider.sampler", "tracer_provider.sampler.parent_based"
+
+// TestReferenceHasEveryKey walks reference.yml along the options. The items of
 // lists stand there as commented examples.
 func TestReferenceHasEveryKey(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^( *)#   (- |  )(name|value|type): `)
-	file := example.ReplaceAllString(string(Reference()), "$1  $2$3: ")
-	// The examples stand above their empty key: move it over them.
-	for _, key := range []string{"attributes", "headers"} {
-		at := regexp.MustCompile(`(?m)((?:^ +(?:- |  )(?:name|value|type): .*\n)+)( +` + key + `:)\n`)
+	// The examples stand above their empty key, as comments: move them below it.
+	file := string(Reference())
+	uncomment := func(key string) {
+		at := regexp.MustCompile(`(?m)((?:^ +#   .*\n)+)( +` + key + `:)\n`)
 		if !at.MatchString(file) {
 			t.Fatalf("no example above %s", key)
 		}
-		file = at.ReplaceAllString(file, "$2\n$1")
+		file = at.ReplaceAllStringFunc(file, func(found string) string {
+			m := at.FindStringSubmatch(found)
+			return m[2] + "\n" + strings.ReplaceAll(m[1], "#   ", "  ")
+		})
 	}
+	uncomment("attributes")
+	uncomment("headers")
+	uncomment("rules")
 	const root, share = "root: {always_on: {}}", "trace_id_ratio_based: {ratio: 0.25}"
 	if !strings.Contains(file, "#   "+share) || !strings.Contains(file, root) {
 		t.Fatalf("no example %s, or no %s", share, root)
 	}
 	file = strings.Replace(file, root, "root: {"+share+"}", 1)
 	mustParse(t, file, map[string]string{"OTLP_TOKEN": "x"})
+	uncomment("exporter") // of which there would be two, then
 	var doc yaml.Node
 	if err := yaml.Load([]byte(file), &doc); err != nil {
 		t.Fatal(err)
@@ -60,23 +69,31 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		}
 	}
 	walk(doc.Content[0], "")
-	for at, shape := range schema() {
-		keys := shape.known
-		if shape.names { // the one map of names there is
-			for name := range DefaultExpectedExits() {
-				keys = append(keys, name)
+	var declared func(o *option, path string)
+	declared = func(o *option, path string) {
+		for _, k := range o.keys {
+			at := join(path, k.name)
+			if !have[at] {
+				t.Errorf("reference.yml lacks %s", at)
 			}
-		}
-		for _, key := range keys {
-			key = join("", key)
-			path := strings.TrimPrefix(at+"."+key, ".")
-			if !have[path] {
-				t.Errorf("reference.yml lacks %s", path)
+			delete(have, at)
+			switch {
+			case k.form == set:
+			case k.form == structs, k.form == choices:
+				declared(k, at+"[]")
+			case at == atSampler:
+				declared(describe(reflect.TypeFor[samplerForm]()), at)
+			case k.name == "args" && k.form == special:
+				declared(describe(reflect.TypeFor[argsMapping]()), at)
+			case k.form == special: // its keys are names
+				maps.DeleteFunc(have, func(path string, _ bool) bool { return strings.HasPrefix(path, at+".") })
+			default:
+				declared(k, at)
 			}
-			delete(have, path)
 		}
 	}
+	declared(describe(reflect.TypeFor[Config]()), "")
 	for path := range have {
-		t.Errorf("reference.yml has %s, which the schema has not", path)
+		t.Errorf("reference.yml has %s, which no option has", path)
 	}
 }

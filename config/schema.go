@@ -1,207 +1,159 @@
 package config
 
 import (
-	"maps"
-	"slices"
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
-// shape is the set of keys a mapping of the file can have.
-type shape struct {
-	// known keys are read.
-	known []string
-	// names says that the keys are names of something, any there are.
-	names bool
-	// unsupported keys are part of OpenTelemetry's schema, but not of what
-	// procspan can do.
-	unsupported []string
-	// instead is the key to use in place of an unsupported one, if any.
-	instead string
+// object is a JSON object.
+type object = map[string]any
+
+// Schema returns the JSON schema (draft 2020-12) of the file, for editors. It
+// follows from the tags; meaning and default of each key come from the reference.
+// What it accepts can still be wrong where keys depend on one another.
+func Schema() []byte {
+	var reference yaml.Node
+	if err := yaml.Load(Reference(), &reference); err != nil {
+		panic(err) // a test parses it
+	}
+	schema := describe(reflect.TypeFor[Config]()).schema(reference.Content[0])
+	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	schema["title"] = "Configuration of procspan"
+	schema["$defs"] = object{
+		"reference": object{"type": "string", "pattern": `\$\{`, "description": "a reference to an environment variable, as in ${NAME}"},
+		"sampler":   samplerSchema(),
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(schema); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
 }
 
-// Mappings of the file that are more than their keys.
-const (
-	atRoot         = ""
-	atDistribution = "distribution"                         // has other vendors' keys too
-	atSampler      = "tracer_provider.sampler"              // can stand in a sampler again
-	atParentBased  = "tracer_provider.sampler.parent_based" // holds samplers
-)
-
-// schema returns every mapping that is read, by where it stands. It is the one
-// list of keys: the errors and the test of the reference file go by it.
-func schema() map[string]shape {
-	all := map[string]shape{
-		atRoot: {
-			known:       []string{"file_format", "disabled", "resource", "tracer_provider", "logger_provider", "meter_provider", "distribution"},
-			unsupported: []string{"log_level", "attribute_limits", "propagator", "instrumentation/development"},
-		},
-		"resource": {
-			known:       []string{"attributes", "attributes_list"},
-			unsupported: []string{"schema_url", "detection/development"},
-		},
-		"resource.attributes[]": {known: []string{"name", "value", "type"}},
-		"tracer_provider": {
-			known:       []string{"processors", "sampler"},
-			unsupported: []string{"limits", "id_generator", "tracer_configurator/development"},
-		},
-		"logger_provider": {
-			known:       []string{"processors"},
-			unsupported: []string{"limits", "logger_configurator/development"},
-		},
-		atSampler: {
-			known:       samplers(),
-			unsupported: []string{"composite/development", "jaeger_remote/development", "probability/development"},
-			instead:     choice(samplers()),
-		},
-		atSampler + ".always_on":            {},
-		atSampler + ".always_off":           {},
-		atSampler + ".trace_id_ratio_based": {known: []string{"ratio"}},
-		atParentBased: {known: []string{"root", "remote_parent_sampled", "remote_parent_not_sampled",
-			"local_parent_sampled", "local_parent_not_sampled"}},
-		atDistribution:                         {known: []string{"procspan"}},
-		"distribution.procspan":                {known: []string{"service_name", "expected_exits", "capture", "filter", "traces", "delivery", "kernel", "daemon", "health"}},
-		"distribution.procspan.expected_exits": {names: true},
-		"distribution.procspan.capture": {known: []string{"args", "args_max_bytes", "working_directory", "baggage",
-			"redact", "environment"}},
-		"distribution.procspan.capture.redact": {known: []string{"patterns", "allow"}},
-		"distribution.procspan.filter":         {known: []string{"min_duration", "keep_errors"}},
-		"distribution.procspan.traces": {known: []string{"split_on", "max_spans", "max_age", "long_lived_after", "join",
-			"honour_sampled", "keep_errors"}},
-		"distribution.procspan.delivery": {known: []string{"directory", "max_size", "max_age"}},
-		"distribution.procspan.kernel":   {known: []string{"ring_size", "max_processes"}},
-		"distribution.procspan.daemon":   {known: []string{"persist", "pin_directory", "state_directory"}},
-		"distribution.procspan.health":   {known: []string{"endpoint"}},
+// schema returns the JSON schema of an option. reference is what stands for it in
+// the reference; nil is nothing.
+func (o *option) schema(reference *yaml.Node) object {
+	s := o.bareSchema(reference)
+	if !o.has("required") && o.name != "" && s["type"] != nil {
+		s["type"] = []any{s["type"], "null"}
 	}
-	for _, provider := range []string{"tracer_provider", "logger_provider"} {
-		for at, shape := range pipelineSchema() {
-			all[provider+".processors[]"+at] = shape
+	return s
+}
+
+func (o *option) bareSchema(reference *yaml.Node) object {
+	switch o.form {
+	case choices:
+		s := o.mappingSchema(item(reference))
+		s["minProperties"], s["maxProperties"] = 1, 1
+		delete(s, "required")
+		var once []any
+		for _, name := range o.names() {
+			once = append(once, object{"contains": object{"required": []string{name}}, "minContains": 0, "maxContains": 1})
+		}
+		return object{"type": "array", "minItems": 1, "items": s, "allOf": once}
+	case structs:
+		s := object{"type": "array", "minItems": 1, "items": o.mappingSchema(item(reference))}
+		o.limitItems(s)
+		return s
+	case scalars, set:
+		item := object{"anyOf": []any{o.kind.schema, object{"$ref": "#/$defs/reference"}}}
+		s := object{"type": "array", "items": item}
+		o.limitItems(s)
+		if o.has("unique") || o.form == set {
+			s["uniqueItems"] = true
+		}
+		if o.has("single") {
+			s["minItems"] = 1
+			return object{"anyOf": []any{item, s, object{"type": "null"}}}
+		}
+		return s
+	case scalar:
+		any := []any{o.kind.schema, object{"$ref": "#/$defs/reference"}}
+		if !o.has("required") {
+			any = append(any, object{"type": "null"})
+		}
+		return object{"anyOf": any}
+	case special:
+		return adapt(reflect.New(o.typ).Interface()).(specialForm).schema()
+	}
+	return o.mappingSchema(reference)
+}
+
+func (o *option) limitItems(list object) {
+	if most, err := strconv.Atoi(o.tag.Get("most")); err == nil {
+		list["maxItems"] = most
+	}
+}
+
+// mappingSchema returns the schema of a mapping with the keys of o.
+func (o *option) mappingSchema(reference *yaml.Node) object {
+	properties, required := object{}, []string{}
+	for _, k := range o.keys {
+		key, value := pairOf(reference, k.name)
+		p := k.schema(value)
+		if key != nil && key.HeadComment != "" {
+			p["description"] = plainComment(key.HeadComment)
+		}
+		if value != nil && value.Kind == yaml.ScalarNode && value.Tag != tagNull && k.form == scalar {
+			var v any
+			if value.Decode(&v) == nil {
+				p["default"] = v
+			}
+		}
+		properties[k.name] = p
+		if k.must() != "" {
+			required = append(required, k.name)
 		}
 	}
-	maps.Copy(all, metricsSchema())
+	s := object{"type": "object", "properties": properties, "additionalProperties": o.name == vendors}
+	if o.has("one") {
+		s["minProperties"], s["maxProperties"] = 1, 1
+	}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// pairOf returns a key of a mapping and its value; nil where it has none.
+func pairOf(n *yaml.Node, name string) (key, value *yaml.Node) {
+	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// item returns a mapping with the keys of all items of a list.
+func item(list *yaml.Node) *yaml.Node {
+	all := &yaml.Node{Kind: yaml.MappingNode}
+	for _, n := range content(list) {
+		all.Content = append(all.Content, n.Content...)
+	}
 	return all
 }
 
-// pipelineSchema is what stands in the processors of each provider.
-func pipelineSchema() map[string]shape {
-	return map[string]shape{
-		"": {known: []string{"batch"}, unsupported: []string{"simple"}, instead: "batch"},
-		".batch": {known: []string{"schedule_delay", "export_timeout", "max_queue_size",
-			"max_export_batch_size", "exporter"}},
-		".batch.exporter": {
-			known:       []string{"otlp_grpc"},
-			unsupported: []string{"otlp_http", "otlp_file/development", "console", "zipkin"},
-			instead:     "otlp_grpc",
-		},
-		".batch.exporter.otlp_grpc":           {known: otlpKeys()},
-		".batch.exporter.otlp_grpc.tls":       {known: []string{"ca_file", "key_file", "cert_file", "insecure"}},
-		".batch.exporter.otlp_grpc.headers[]": {known: []string{"name", "value"}},
+func content(n *yaml.Node) []*yaml.Node {
+	if n == nil {
+		return nil
 	}
+	return n.Content
 }
 
-// otlpKeys are those of every OTLP/gRPC exporter.
-func otlpKeys() []string {
-	return []string{"endpoint", "tls", "headers", "headers_list", "compression", "timeout"}
-}
-
-// metricsSchema is meter_provider and what stands in it.
-func metricsSchema() map[string]shape {
-	const (
-		readers  = "meter_provider.readers[]"
-		periodic = readers + ".periodic"
-		otlp     = periodic + ".exporter.otlp_grpc"
-		pull     = readers + ".pull"
-	)
-	notOfReaders := []string{"producers", "cardinality_limits"}
-	return map[string]shape{
-		"meter_provider": {
-			known:       []string{"readers"},
-			unsupported: []string{"views", "exemplar_filter", "view_matching_mode/development", "meter_configurator/development"},
-		},
-		readers:  {known: []string{"periodic", "pull"}},
-		periodic: {known: []string{"interval", "timeout", "exporter"}, unsupported: notOfReaders},
-		periodic + ".exporter": {
-			known:       []string{"otlp_grpc"},
-			unsupported: []string{"otlp_http", "otlp_file/development", "console"},
-			instead:     "otlp_grpc",
-		},
-		otlp: {
-			known:       append(otlpKeys(), "temporality_preference"),
-			unsupported: []string{"default_histogram_aggregation"},
-		},
-		otlp + ".tls":       {known: []string{"ca_file", "key_file", "cert_file", "insecure"}},
-		otlp + ".headers[]": {known: []string{"name", "value"}},
-		pull:                {known: []string{"exporter"}, unsupported: notOfReaders},
-		pull + ".exporter":  {known: []string{prometheusKey}},
-		pull + ".exporter." + prometheusKey: {
-			known: []string{"host", "port"},
-			unsupported: []string{"scope_info_enabled", "target_info_enabled/development", "resource_constant_labels", "translation_strategy",
-				"without_scope_info", "without_target_info/development", "with_resource_constant_labels"}, // as 1.0 had them
-		},
+// plainComment returns the text of a YAML comment.
+func plainComment(comment string) string {
+	lines := strings.Split(comment, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimPrefix(strings.TrimPrefix(line, "#"), " ")
 	}
-}
-
-// unknown returns what to say about a key that is not known: what else was
-// probably meant, or else what can stand there.
-func (s shape) unknown(key string) string {
-	if near := nearest(key, s.known); near != "" {
-		return "unknown key; did you mean " + near + "?"
-	}
-	if len(s.known) == 0 {
-		return "unknown key; there are none here, remove it"
-	}
-	return "unknown key; known here: " + strings.Join(s.known, ", ")
-}
-
-// cure returns what to do about an unsupported key.
-func (s shape) cure() string {
-	if s.instead != "" {
-		return "use " + s.instead
-	}
-	return "remove it"
-}
-
-// nearest returns the candidate that key is a slip of, or "".
-func nearest(key string, candidates []string) string {
-	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
-	best, bestCost := "", 3
-	for _, c := range candidates {
-		cost := distance(key, c)
-		if cost < bestCost && cost*2 < len(c) {
-			best, bestCost = c, cost
-		}
-	}
-	if best != "" || len(key) < 3 {
-		return best
-	}
-	i := slices.IndexFunc(candidates, func(c string) bool {
-		return strings.HasPrefix(c, key) || strings.HasPrefix(key, c)
-	})
-	if i >= 0 {
-		best = candidates[i]
-	}
-	return best
-}
-
-// distance is the Levenshtein distance, in bytes.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(row[j]+1, row[j+1]+1, substituted)
-		}
-	}
-	return row[len(b)]
+	return strings.TrimSpace(strings.Join(lines, "\n"))
 }

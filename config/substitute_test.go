@@ -58,9 +58,9 @@ func TestSubstitute(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := &walker{name: "x", env: env}
-			w.prepare(doc.Content[0], "", false)
-			if len(w.problems) > 0 {
-				t.Fatalf("problems: %v", w.problems)
+			value{w, doc.Content[0], &place{}}.prepare(nil, false)
+			if err := w.problems.err(); err != nil {
+				t.Fatal(err)
 			}
 			if n := doc.Content[0].Content[1]; n.Value != tt.want || n.Tag != tt.tag {
 				t.Errorf("got %q %s, want %q %s", n.Value, n.Tag, tt.want, tt.tag)

@@ -8,28 +8,20 @@ import (
 	"os"
 )
 
-// tlsProblem blames one of ca_file, cert_file and key_file.
-type tlsProblem struct{ field, text string }
-
-// tlsProblems returns what contradicts itself; it opens no file.
-func (o OTLPGRPC) tlsProblems() (problems []tlsProblem) {
-	if o.Insecure {
-		for _, f := range []struct{ field, path string }{
-			{"ca_file", o.TLS.CAFile}, {"cert_file", o.TLS.CertFile}, {"key_file", o.TLS.KeyFile},
-		} {
-			if f.path != "" {
-				problems = append(problems, tlsProblem{f.field, "has no use: the endpoint is plain text; make the endpoint https://, or remove the file"})
-			}
+// checkTLS reports what ca_file, cert_file and key_file contradict; it opens no file.
+func (o *OTLP) checkTLS(fail func(field, text string)) {
+	ca, cert, key := o.TLS.CAFile != "", o.TLS.CertFile != "", o.TLS.KeyFile != ""
+	blame := func(is bool, field, text string) {
+		if is {
+			fail(field, text)
 		}
-		return problems
 	}
-	switch {
-	case o.TLS.CertFile != "" && o.TLS.KeyFile == "":
-		problems = append(problems, tlsProblem{"cert_file", "needs the client's private key too; give the key file"})
-	case o.TLS.KeyFile != "" && o.TLS.CertFile == "":
-		problems = append(problems, tlsProblem{"key_file", "needs the client's certificate too; give the certificate file"})
-	}
-	return problems
+	const unused = "has no use: the endpoint is plain text; make the endpoint https://, or remove the file"
+	blame(o.Insecure && ca, "ca_file", unused)
+	blame(o.Insecure && cert, "cert_file", unused)
+	blame(o.Insecure && key, "key_file", unused)
+	blame(!o.Insecure && cert && !key, "cert_file", "needs the client's private key; name its key file")
+	blame(!o.Insecure && key && !cert, "key_file", "needs the client's certificate; name its certificate file")
 }
 
 // Config reads the PEM files and returns what a TLS client needs: TLS 1.2 at
