@@ -1,0 +1,147 @@
+package safedir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// chown skips where the test may not give files away.
+func chown(t *testing.T, path string, uid int) {
+	t.Helper()
+	switch err := os.Lchown(path, uid, -1); {
+	case errors.Is(err, os.ErrPermission) && os.Getenv("CI") != "true":
+		t.Skipf("%v; run go test as root", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	const stranger = 65534
+	for _, tc := range []struct {
+		name string
+		make func(t *testing.T, path string) // the directory that is opened
+		want string                          // in the error
+	}{
+		{"none", func(*testing.T, string) {}, ""},
+		{"of this user", func(t *testing.T, path string) { mkdir(t, path, 0o755) }, ""},
+		{"link of this user", func(t *testing.T, path string) { mkdir(t, path+"2", 0o700); symlink(t, path+"2", path) }, ""},
+		{"writable for the group", func(t *testing.T, path string) { mkdir(t, path, 0o770) }, "chmod go-w"},
+		{"writable for all", func(t *testing.T, path string) { mkdir(t, path, 0o777|os.ModeSticky) }, "other users may write to it"},
+		{"of another user", func(t *testing.T, path string) { mkdir(t, path, 0o700); chown(t, path, stranger) }, "belongs to user 65534"},
+		{"link of another user", func(t *testing.T, path string) {
+			mkdir(t, path+"2", 0o700)
+			symlink(t, path+"2", path)
+			chown(t, path, stranger)
+		}, "is a symbolic link of another user"},
+		{"link to one of another user", func(t *testing.T, path string) {
+			mkdir(t, path+"2", 0o700)
+			chown(t, path+"2", stranger)
+			symlink(t, path+"2", path)
+		}, "belongs to user 65534"},
+		{"a file", func(t *testing.T, path string) { write(t, path, 0o600) }, "not a directory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dir")
+			tc.make(t, path)
+			d, err := Open(path)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Fatalf("got error %v, want %q", err, tc.want)
+			}
+			if err != nil {
+				return
+			}
+			defer d.Close()
+			if err := d.Lock(); err != nil {
+				t.Fatal(err)
+			}
+			other, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			if err := other.Lock(); !errors.Is(err, ErrInUse) {
+				t.Errorf("second lock: got %v, want ErrInUse", err)
+			}
+			_, err = os.Stat(filepath.Join(path, LockFile))
+			if others := tc.name == "of this user"; others != (err == nil) {
+				t.Errorf("file of the lock: got %v, want one exactly if others can open the directory", err)
+			}
+			if info, err := os.Stat(path); err != nil || tc.name == "none" && info.Mode().Perm() != 0o700 {
+				t.Errorf("got mode %v (%v), want 0700", info.Mode(), err)
+			}
+		})
+	}
+}
+
+// A lock that another user could hold is refused.
+func TestLockFileOfOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir")
+	mkdir(t, path, 0o755)
+	write(t, filepath.Join(path, LockFile), 0o644)
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Lock(); !errors.As(err, new(*UnsafeError)) || !strings.Contains(err.Error(), "other users may lock it") {
+		t.Errorf("got %v, want an UnsafeError", err)
+	}
+}
+
+func TestOpenFile(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		want string
+	}{
+		{"none", func(*testing.T, string) {}, ""},
+		{"readable for all", func(t *testing.T, path string) { write(t, path, 0o644) }, ""},
+		{"writable for all", func(t *testing.T, path string) { write(t, path, 0o666) }, "chmod go-w"},
+		{"of another user", func(t *testing.T, path string) { write(t, path, 0o600); chown(t, path, 65534) }, "belongs to user 65534"},
+		{"link", func(t *testing.T, path string) { write(t, path+"2", 0o600); symlink(t, path+"2", path) }, "is a symbolic link"},
+		{"directory", func(t *testing.T, path string) { mkdir(t, path, 0o700) }, "is a directory"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dir")
+			mkdir(t, path, 0o700)
+			tc.make(t, filepath.Join(path, "file"))
+			d, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			f, err := d.OpenFile("file", os.O_RDWR|os.O_CREATE)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Fatalf("got error %v, want %q", err, tc.want)
+			}
+			if err == nil {
+				f.Close()
+			}
+		})
+	}
+}
+
+func mkdir(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := errors.Join(os.Mkdir(path, 0o700), os.Chmod(path, mode)); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func symlink(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
