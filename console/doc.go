@@ -1,4 +1,4 @@
-// Package console shows processes on a terminal: the live table while they
-// start and end, and the waterfall of a finished tree. Text from processes is
-// made harmless first; no control character of theirs reaches a terminal.
+// Package console prints processes on a terminal: the live table as they start and
+// end, and the waterfall of a finished tree. No control character of a process
+// reaches the terminal, and columns line up in every script.
 package console

@@ -12,21 +12,20 @@ import (
 // Live is the live table: a line for each exec and each exit.
 type Live struct {
 	w    io.Writer
-	wall func(boot uint64) time.Time
+	wall func(process.Time) time.Time
 }
 
-// NewLive returns a live table on w. wall turns kernel time, in nanoseconds
-// since boot, into the time of day.
-func NewLive(w io.Writer, wall func(boot uint64) time.Time) *Live {
+// NewLive returns a live table on w. wall converts kernel time to the time of day.
+func NewLive(w io.Writer, wall func(process.Time) time.Time) *Live {
 	return &Live{w: w, wall: wall}
 }
 
-// Heading shows the names of the columns.
+// Heading writes the names of the columns.
 func (v *Live) Heading() error {
 	return v.line("TIME", "EVENT", "COMM", "PID", "PPID", "FILENAME/EXIT CODE")
 }
 
-// Exec shows that a process became a program.
+// Exec writes the line of an exec.
 func (v *Live) Exec(ev *process.Event) error {
 	file := ev.Image.Filename
 	if file == "" {
@@ -35,7 +34,7 @@ func (v *Live) Exec(ev *process.Event) error {
 	return v.line(v.time(ev.At), "EXEC", Printable(ev.Comm), ev.ID.PID, ev.Parent.PID, Printable(file))
 }
 
-// Exit shows that a process ended.
+// Exit writes the line of an exit.
 func (v *Live) Exit(l *process.Lifetime) error {
 	end := fmt.Sprintf("[%d]", l.Status.ExitCode())
 	switch {
@@ -45,14 +44,14 @@ func (v *Live) Exit(l *process.Lifetime) error {
 		end += " " + outcome(l)
 	}
 	if !l.StartEstimated {
-		end += fmt.Sprintf(" (%s)", short(duration(l)))
+		end += fmt.Sprintf(" (%s)", Duration(duration(l)))
 	}
 	return v.line(v.time(l.End), "EXIT", Printable(cmp.Or(l.Comm, l.Name())), l.ID.PID, l.ParentPID, end)
 }
 
-func (v *Live) time(boot uint64) string { return v.wall(boot).Format("15:04:05.000") }
+func (v *Live) time(at process.Time) string { return v.wall(at).Format("15:04:05.000") }
 
-func (v *Live) line(columns ...any) error {
-	_, err := fmt.Fprintf(v.w, "%-12v %-5v %-16v %-7v %-7v %v\n", columns...)
+func (v *Live) line(at, event, comm string, pid, parent any, rest string) error {
+	_, err := fmt.Fprintf(v.w, "%-12s %-5s %s %-7v %-7v %s\n", at, event, Pad(comm, 16), pid, parent, rest)
 	return err
 }

@@ -2,19 +2,23 @@ package console
 
 import (
 	"errors"
+	"flag"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/golden"
 )
 
+var update = flag.Bool("update", false, "write the golden files anew")
+
 // wall has the machine booted at 12:00:00.
-func wall(boot uint64) time.Time {
-	return time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC).Add(time.Duration(boot))
+func wall(at process.Time) time.Time {
+	return time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC).Add(at.Sub(0))
 }
 
-const ms = uint64(time.Millisecond)
+const ms = process.Time(time.Millisecond)
 
 func TestLive(t *testing.T) {
 	var b strings.Builder
@@ -25,6 +29,7 @@ func TestLive(t *testing.T) {
 	execs := []process.Event{
 		{At: 1 * ms, ID: process.ID{PID: 4242}, Parent: process.ID{PID: 1}, Comm: "make", Image: process.Image{Filename: "/usr/bin/make", Executable: "/usr/bin/gmake"}},
 		{At: 59_999 * ms, ID: process.ID{PID: 4194304}, Parent: process.ID{PID: 4194303}, Comm: "fifteen-letters", Image: process.Image{Executable: "/opt/known by proc"}},
+		{At: 60_000 * ms, ID: process.ID{PID: 8}, Comm: "日本語", Image: process.Image{Filename: "/opt/日本語"}},
 		{At: 3_600_000 * ms, ID: process.ID{PID: 7}, Comm: "\x1b[2J\n", Image: process.Image{Filename: "/tmp/\x1b]0;owned\x07\u202egpj.sh"}},
 	}
 	for i := range execs {
@@ -45,7 +50,7 @@ func TestLive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "live", b.String())
+	golden.Check(t, "live", b.String(), *update)
 }
 
 var errBroken = errors.New("broken pipe")

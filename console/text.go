@@ -7,12 +7,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/rivo/uniseg"
+
 	"github.com/procspan/procspan/process"
 )
 
-// Printable returns s with every byte or character that could act on a
-// terminal shown as an escape: controls, invalid UTF-8, and what changes the
-// direction of text.
+// Printable returns s with escapes for everything that could act on a terminal:
+// controls, invalid UTF-8, and characters that change the direction of text.
 func Printable(s string) string {
 	harmless := func(r rune) bool { return unicode.IsPrint(r) && r != utf8.RuneError }
 	if strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
@@ -40,20 +41,42 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// fit returns s cut to width characters, with an ellipsis where it was cut.
-func fit(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
+// Width returns how many columns s takes on a terminal: two for a wide character,
+// none for a combining one.
+func Width(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return uniseg.StringWidth(s)
+		}
 	}
-	if width <= 0 {
-		return ""
-	}
-	runes := []rune(s)
-	return string(runes[:width-1]) + "…"
+	return len(s)
 }
 
-// short returns d with three digits or so.
-func short(d time.Duration) string {
+// Pad returns s with spaces up to columns.
+func Pad(s string, columns int) string { return s + strings.Repeat(" ", max(0, columns-Width(s))) }
+
+// Fit returns s cut to columns, with an ellipsis where it was cut.
+func Fit(s string, columns int) string {
+	if Width(s) <= columns {
+		return s
+	}
+	if columns <= 0 {
+		return ""
+	}
+	end, used := 0, 0
+	for rest, state := s, -1; ; {
+		var wide int
+		var cluster string
+		cluster, rest, wide, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if used += wide; used >= columns {
+			return s[:end] + "…"
+		}
+		end += len(cluster)
+	}
+}
+
+// Duration returns d with about three digits.
+func Duration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return fmt.Sprintf("%dµs", d.Microseconds())
@@ -70,7 +93,7 @@ func short(d time.Duration) string {
 	}
 }
 
-// outcome says how a process ended, "" for a plain success.
+// outcome describes how a process ended; "" for success.
 func outcome(l *process.Lifetime) string {
 	switch s := l.Status; {
 	case l.EndEstimated:
@@ -85,5 +108,5 @@ func outcome(l *process.Lifetime) string {
 	return ""
 }
 
-// duration is how long the process ran, from its first exec.
-func duration(l *process.Lifetime) time.Duration { return time.Duration(l.End - l.Start) }
+// duration is the time from the first exec to the end.
+func duration(l *process.Lifetime) time.Duration { return l.End.Sub(l.Start) }

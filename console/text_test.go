@@ -110,11 +110,15 @@ func TestFit(t *testing.T) {
 		{"abc", 1, "…"},
 		{"abc", 0, ""},
 		{"abc", -1, ""},
-		{"日本語", 3, "日本語"},
-		{"日本語", 2, "日…"},
+		{"日本語", 6, "日本語"},
+		{"日本語", 5, "日本…"},
+		{"日本語", 4, "日…"}, // two columns would not hold a wide one and the mark
+		{"日本語", 2, "…"},
+		{"e\u0301e\u0301e\u0301", 3, "e\u0301e\u0301e\u0301"},
+		{"e\u0301e\u0301e\u0301", 2, "e\u0301…"},
 		{"└ größe", 5, "└ gr…"},
 	} {
-		if got := fit(tc.in, tc.width); got != tc.want {
+		if got := Fit(tc.in, tc.width); got != tc.want {
 			t.Errorf("fit of %q in %d is %q, want %q", tc.in, tc.width, got, tc.want)
 		}
 	}
@@ -144,12 +148,12 @@ func TestShort(t *testing.T) {
 		{27*time.Hour + 46*time.Minute + 40*time.Second, "27h46m"},
 		{9999*time.Hour + 59*time.Minute, "9999h59m"},
 	} {
-		got := short(tc.in)
+		got := Duration(tc.in)
 		if got != tc.want {
 			t.Errorf("short of %v is %q, want %q", tc.in, got, tc.want)
 		}
-		if utf8.RuneCountInString(got) > durationWidth {
-			t.Errorf("short of %v is %q: wider than its column, %d", tc.in, got, durationWidth)
+		if utf8.RuneCountInString(got) > 8 {
+			t.Errorf("short of %v is %q: wider than its column, %d", tc.in, got, 8)
 		}
 	}
 }

@@ -1,30 +1,56 @@
-package console
+package report
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-	"unicode/utf8"
 
+	"github.com/rivo/uniseg"
+
+	"github.com/procspan/procspan/console"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/golden"
+	"github.com/procspan/procspan/timeline"
 )
 
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// ms is a millisecond in kernel time.
+const ms = 1_000_000
+
+var errBroken = errors.New("broken pipe")
+
+// brokenAfter takes so many bytes, and then fails.
+type brokenAfter int
+
+func (b *brokenAfter) Write(p []byte) (int, error) {
+	if *b -= brokenAfter(len(p)); *b < 0 {
+		return 0, errBroken
+	}
+	return len(p), nil
+}
+
 // ran is a lifetime, from and to in milliseconds; parent 0 is none.
-func ran(pid, parent uint32, from, to uint64, words ...string) *process.Lifetime {
-	l := &process.Lifetime{ID: process.ID{PID: pid, Start: uint64(pid)}, Start: from * ms, End: to * ms, Comm: "comm"}
+func ran(pid, parent uint32, from, to process.Time, words ...string) *process.Lifetime {
+	l := &process.Lifetime{ID: process.ID{PID: pid, Start: process.Time(pid)}, Start: from * ms, End: to * ms, Comm: "comm"}
 	if parent != 0 {
-		l.Parent = process.ID{PID: parent, Start: uint64(parent)}
+		l.Parent = process.ID{PID: parent, Start: process.Time(parent)}
 	}
 	if len(words) > 0 {
 		l.Image.Filename = "/usr/bin/" + words[0]
 		l.Image.Args = strings.Join(words, "\x00") + "\x00"
 		l.Image.ArgsCount = len(words)
 	}
+	return l
+}
+
+func image(l *process.Lifetime, filename, executable string, args ...string) *process.Lifetime {
+	l.Image = process.Image{Filename: filename, Executable: executable, Args: strings.Join(args, "\x00") + "\x00"}
 	return l
 }
 
@@ -49,15 +75,25 @@ func build() []*process.Lifetime {
 func chain(depth int) []*process.Lifetime {
 	all := make([]*process.Lifetime, depth)
 	for i := range all {
-		all[i] = ran(uint32(i+1), uint32(i), uint64(i), uint64(2*depth-i), fmt.Sprintf("level%d", i))
+		all[i] = ran(uint32(i+1), uint32(i), process.Time(i), process.Time(2*depth-i), fmt.Sprintf("level%d", i))
 	}
 	return all
+}
+
+// analysed returns the analysis of a job of these lifetimes, none of which is its
+// root.
+func analysed(lifetimes []*process.Lifetime) *timeline.Analysis {
+	b := timeline.NewBuilder()
+	for _, l := range lifetimes {
+		b.Add(l, "")
+	}
+	return timeline.Analyse(b.Model(timeline.Job{CPUs: 2}))
 }
 
 func waterfallText(t *testing.T, lifetimes []*process.Lifetime, width int) string {
 	t.Helper()
 	var b strings.Builder
-	if err := Waterfall(&b, lifetimes, width); err != nil {
+	if err := Waterfall(&b, analysed(lifetimes), width, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -72,13 +108,13 @@ func checkWaterfall(t *testing.T, text string, lifetimes, width int) {
 		t.Errorf("%d lines for %d lifetimes", len(lines), lifetimes)
 	}
 	for _, line := range lines {
-		if got := utf8.RuneCountInString(line); got > max(width, 60) {
+		if got := uniseg.StringWidth(line); got > max(width, 60) {
 			t.Errorf("%d wide, want %d at most: %s", got, max(width, 60), line)
 		}
 		if !strings.HasSuffix(line, "█") {
 			t.Errorf("no bar: %q", line)
 		}
-		if line != Printable(line) {
+		if line != console.Printable(line) {
 			t.Errorf("a line that acts on the terminal: %q", line)
 		}
 	}
@@ -131,6 +167,28 @@ func TestWaterfall(t *testing.T) {
 			}},
 			{ID: process.ID{PID: 6, Start: 6}, Parent: process.ID{PID: 1, Start: 1}, Start: 5 * ms, End: 6 * ms}, // nothing
 		}, 100},
+		{"words", []*process.Lifetime{
+			ran(1, 0, 0, 10, "sh", "-c", "cat 'a b' c; echo \"$HOME\""),
+			ran(2, 1, 1, 2, "cat", "a b", "c"),
+			ran(3, 1, 2, 3, "cat", "a", "b c"),
+			ran(4, 1, 3, 4, "echo", "it's", "it's $5", "*.c", "", "a\\b\n", "größe", "CC=gcc", "--x=<redacted>"),
+			ran(5, 1, 4, 5, "[", "-f", "x", "]"),
+			ran(6, 1, 5, 6, "a name", "x"),
+		}, 120},
+		{"own path as an argument", []*process.Lifetime{
+			ran(1, 0, 0, 10, "stat", "/usr/bin/stat"),
+			ran(2, 0, 1, 2, "md5sum", "-b", "/usr/bin/md5sum"),
+			image(ran(3, 0, 2, 3), "/usr/bin/vi", "/usr/bin/vim.basic", "vi", "/usr/bin/vi", "x"),
+			image(ran(4, 0, 3, 4), "/usr/bin/npm", "/usr/bin/node", "/usr/bin/node", "/usr/bin/npm", "ci", "x y"),
+			image(ran(5, 0, 4, 5), "/usr/bin/awk.sh", "/usr/bin/gawk", "/usr/bin/awk", "-f", "/usr/bin/awk.sh", "x"),
+		}, 80},
+		{"wide and combining", []*process.Lifetime{
+			ran(1, 0, 0, 10, "plainname", "0.1"),
+			ran(2, 1, 1, 2, "日本語のプログラム", "0.1"),
+			ran(3, 1, 2, 3, "printf", "🚀🚀🚀 deploy"),
+			ran(4, 1, 3, 4, "echo", "e\u0301a\u0308", "ᄒᆞᆫ글", "한국어 텍스트가 길면 잘린다 그래도 줄이 맞는다"),
+			ended(ran(5, 1, 4, 5, "中文"+strings.Repeat("中", 40)), 1<<8),
+		}, 80},
 		{"long", []*process.Lifetime{
 			ran(1, 0, 0, 28*3600*1000, "ci-job"), ran(2, 1, 1000, 9*3600*1000+59*60*1000+59*1000, "test"), ran(3, 1, 1000, 1000+100_000, "lint"),
 		}, 80},
@@ -138,7 +196,7 @@ func TestWaterfall(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			got := waterfallText(t, tc.lifetimes, tc.width)
 			checkWaterfall(t, got, len(tc.lifetimes), tc.width)
-			golden(t, "waterfall-"+tc.name, got)
+			golden.Check(t, tc.name, got, *update)
 		})
 	}
 }
@@ -176,8 +234,8 @@ func TestWaterfallOfRandomTrees(t *testing.T) {
 		width := random.IntN(200)
 		var all []*process.Lifetime
 		for pid := range uint32(1 + random.IntN(100)) {
-			from := random.Uint64N(1000)
-			l := ran(pid+1, random.Uint32N(pid+1), from, from+random.Uint64N(1<<random.UintN(30)), "cmd", "\x1b\xff", strings.Repeat("x", random.IntN(100)))
+			from := process.Time(random.Uint64N(1000))
+			l := ran(pid+1, random.Uint32N(pid+1), from, from+process.Time(random.Uint64N(1<<random.UintN(30))), "cmd", "\x1b\xff", strings.Repeat("x", random.IntN(100)))
 			l.Status = process.Status(random.IntN(1 << 16))
 			all = append(all, l)
 		}
@@ -190,7 +248,7 @@ func TestWaterfallOfRandomTrees(t *testing.T) {
 
 func TestWaterfallOnABrokenPipe(t *testing.T) {
 	w := brokenAfter(0)
-	if err := Waterfall(&w, build(), 80); !errors.Is(err, errBroken) {
+	if err := Waterfall(&w, analysed(build()), 80, 0); !errors.Is(err, errBroken) {
 		t.Errorf("error %v, want %v", err, errBroken)
 	}
 }
@@ -199,10 +257,14 @@ func TestWaterfallOnABrokenPipe(t *testing.T) {
 // its end still has a readable label.
 func TestWaterfallOfALongChain(t *testing.T) {
 	const depth = 100_000
-	all := chain(depth)
+	a := analysed(chain(depth))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	text := waterfallText(t, all, 80)
+	var b strings.Builder
+	if err := Waterfall(&b, a, 80, 0); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
 	runtime.ReadMemStats(&after)
 	if got, most := len(text), depth*300; got > most {
 		t.Errorf("%d bytes of text, want %d at most", got, most)
@@ -217,14 +279,37 @@ func TestWaterfallOfALongChain(t *testing.T) {
 	checkWaterfall(t, text, depth, 80)
 }
 
-func TestSpan(t *testing.T) {
-	if got := Span(nil); got != 0 {
-		t.Errorf("Span of nothing is %v", got)
+// Alike siblings share a row, and what matters least gives way.
+func TestWaterfallFolded(t *testing.T) {
+	all := []*process.Lifetime{ran(1, 0, 0, 1000, "make")}
+	for i := range uint32(9) {
+		all = append(all, ran(10+i, 1, process.Time(i*100), process.Time(i*100+50), "cc", fmt.Sprint(i)))
 	}
-	if got, want := Span(build()), 1010*time.Millisecond; got != want {
-		t.Errorf("Span is %v, want %v", got, want)
+	for i := range uint32(8) {
+		all = append(all, ran(30+i, 1, process.Time(i*100), process.Time(i*100+50), "ld", fmt.Sprint(i)))
 	}
-	if got, want := Span([]*process.Lifetime{ran(1, 0, 50, 60), ran(2, 0, 20, 30)}), 40*time.Millisecond; got != want {
-		t.Errorf("Span is %v, want %v", got, want)
+	ended(all[3], 1<<8)
+	var b strings.Builder
+	if err := Waterfall(&b, analysed(all), 80, DefaultRows); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "folded", b.String(), *update)
+	for i := range uint32(200) {
+		all = append(all, ran(100+2*i, 1, process.Time(i), process.Time(i+3), "sh", fmt.Sprint(i)), ran(101+2*i, 100+2*i, process.Time(i+1), process.Time(i+2), "sed"))
+	}
+	ended(all[len(all)-1], 1<<8)
+	// trees has room for all rows once sh is folded, chosen has not.
+	for name, most := range map[string]int{"trees": 20, "chosen": 10} {
+		b.Reset()
+		if err := Waterfall(&b, analysed(all), 80, most); err != nil {
+			t.Fatal(err)
+		}
+		golden.Check(t, name, b.String(), *update)
+		if rows := strings.Count(b.String(), "\n"); rows > most {
+			t.Errorf("%d rows, want %d at most", rows, most)
+		}
+		if !strings.Contains(b.String(), "sed ✗ exit 1") {
+			t.Error("the process that failed is not shown")
+		}
 	}
 }
