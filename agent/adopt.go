@@ -3,62 +3,170 @@ package agent
 import (
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/procspan/procspan/enrich"
+	"github.com/procspan/procspan/internal/capability"
 	"github.com/procspan/procspan/process"
 )
 
-// adopt takes in the processes that are alive already.
-func (f *flow) adopt() error {
-	living, err := f.tracer.Living()
+// adopt adds the processes that are running already. If they cannot be listed, the
+// next sweep does it.
+func (f *flow) adopt(done <-chan struct{}) {
+	running, ok := f.listRunning(time.Now())
+	if !ok {
+		return
+	}
+	running = slices.DeleteFunc(running, func(p process.Living) bool { return p.KernelThread || p.Ending })
+	f.look(done, running)
+	f.takeIn(running)
+}
+
+// adoptTree adds a running process and its descendants to the table, and follows them.
+func (f *flow) adoptTree(done <-chan struct{}, pid uint32) error {
+	running, err := f.tracer.FollowTree(pid)
 	if err != nil {
 		return err
 	}
-	living = slices.DeleteFunc(living, func(p process.Living) bool { return p.KernelThread || p.Ending })
-	f.look(living)
-	f.handOn(f.table.Adopt(living))
+	running = slices.DeleteFunc(running, func(p process.Living) bool { return p.KernelThread || p.Ending })
+	f.look(done, running)
+	f.takeIn(running)
 	return nil
 }
 
-// look adds to living processes what /proc tells of them and no event will, and
-// has the output know their cgroups.
-func (f *flow) look(living []process.Living) {
-	for i, paths := range readLiving(living, f.argsMaxBytes, f.variables) {
-		in := living[i].Groups.Cgroup
-		f.out.named(in.V2, paths.v2)
-		if in.V1 != in.V2 {
-			f.out.named(in.V1, paths.v1)
+// looksAgain is how often processes are read again that execute another program
+// while they are read.
+const looksAgain = 3
+
+// look adds to running processes what /proc shows of them and no event will, and
+// reports their cgroups to the output. An image that was read must not be newer than
+// the ExecID that was listed: its exec, whose event is still to come, would count as
+// another one. So the processes are listed again, and those that executed a program
+// meanwhile are read again.
+func (f *flow) look(done <-chan struct{}, running []process.Living) {
+	unread := make([]*process.Living, len(running))
+	for i := range running {
+		unread[i] = &running[i]
+	}
+	for again := 0; len(unread) > 0; again++ {
+		f.readProc(done, unread)
+		listed, ok := f.listRunning(time.Now())
+		if !ok {
+			return
 		}
+		there := byID(listed)
+		unread = slices.DeleteFunc(unread, func(p *process.Living) bool {
+			now, ok := there[p.ID]
+			if !ok || now.ExecID == p.ExecID {
+				return true
+			}
+			now.Image, now.Executable = p.Image, p.Executable
+			*p = now
+			return again == looksAgain
+		})
 	}
 }
 
-// cgroupPaths are those of a process; "" where they are not known.
-type cgroupPaths struct{ v2, v1 string }
+const (
+	// stuckAfter is how long no process has been read when the readers count as
+	// stuck: a file of /proc can block, as where arguments are mapped from a FUSE file
+	// system. Others take their place, up to maxReaders, and then no more is read.
+	stuckAfter = 250 * time.Millisecond
+	maxReaders = 64
+	// lookWithin bounds the reading: what is not read by then has its name only.
+	lookWithin = 10 * time.Second
+)
 
-// readLiving sets the images of processes, and returns the paths of their cgroups.
-// There can be thousands, and what is read is made in the kernel: several
-// processors take part.
-func readLiving(living []process.Living, argsMaxBytes int, variables []string) []cgroupPaths {
-	proc := enrich.NewProc("/proc")
-	paths := make([]cgroupPaths, len(living))
+// seenInProc is what /proc shows of a process.
+type seenInProc struct {
+	at         int // in the list
+	image      process.Image
+	executable string
+	v2, v1     string // paths of its cgroups; "" where they are unknown
+}
+
+// readProc reads what /proc shows of processes. There can be thousands, and the
+// kernel makes what is read: several processors share the work. It ends early when
+// done is closed.
+func (f *flow) readProc(done <-chan struct{}, all []*process.Living) {
+	giveUp := time.NewTimer(lookWithin)
+	defer giveUp.Stop()
 	var next atomic.Int64
-	var readers sync.WaitGroup
-	for range min(8, runtime.GOMAXPROCS(0)) {
-		readers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(living)); i = next.Add(1) - 1 {
-				p := &living[i]
-				if !p.Execed {
-					p.Executable, _ = proc.Executable(p.ID)
-					continue
-				}
-				// One that cannot be read has ended, or will do with its name only.
-				p.Image, _ = proc.Image(p.ID, argsMaxBytes, variables)
-				paths[i].v2, paths[i].v1, _ = proc.Cgroup(p.ID)
-			}
-		})
+	defer next.Store(int64(len(all)))       // no reader begins another
+	read := make(chan seenInProc, len(all)) // none waits for a reader of it
+	wanted := make([]process.Living, len(all))
+	for i, p := range all {
+		wanted[i] = *p // a reader that is stuck keeps nothing that others use
 	}
-	readers.Wait()
-	return paths
+	readers := 0
+	start := func() {
+		for range min(8, runtime.GOMAXPROCS(0)) {
+			readers++
+			go func() {
+				runtime.LockOSThread() // and never unlocked: the thread, and what is raised, ends here
+				if err := capability.Raise(); err != nil {
+					f.log.Debug("cannot read all of /proc", "error", err)
+				}
+				proc := enrich.NewProc(f.procRoot)
+				for i := next.Add(1) - 1; i < int64(len(wanted)); i = next.Add(1) - 1 {
+					read <- f.readOne(proc, int(i), &wanted[i])
+				}
+			}()
+		}
+	}
+	start()
+	stuck := time.NewTimer(stuckAfter)
+	defer stuck.Stop()
+	for left := len(all); left > 0; {
+		select {
+		case p := <-read:
+			left--
+			f.found(all[p.at], &p)
+			stuck.Reset(stuckAfter)
+			continue
+		case <-stuck.C:
+			if readers < maxReaders && int(next.Load()) < len(wanted) {
+				start()
+				stuck.Reset(stuckAfter)
+				continue
+			}
+		case <-giveUp.C:
+		case <-done:
+			return
+		}
+		f.log.Warn("cannot read all running processes from /proc; the rest have no details", "count", left)
+		return
+	}
+}
+
+// readOne reads what /proc shows of a process.
+func (f *flow) readOne(proc enrich.Proc, at int, p *process.Living) seenInProc {
+	s := seenInProc{at: at}
+	if !p.Execed {
+		s.executable, _ = proc.Executable(p.ID)
+		return s
+	}
+	// One that cannot be read has ended, or has its name only.
+	s.image, _ = proc.Image(p.ID, f.argsMaxBytes, f.variables)
+	s.v2, s.v1, _ = proc.Cgroup(p.ID)
+	return s
+}
+
+// found takes what was read of a process.
+func (f *flow) found(p *process.Living, s *seenInProc) {
+	p.Image, p.Executable = s.image, s.executable
+	in := p.Groups.Cgroup
+	f.nameCgroup(in.V2, s.v2)
+	if in.V1 != in.V2 {
+		f.nameCgroup(in.V1, s.v1)
+	}
+}
+
+// nameCgroup reports the path of a cgroup, where it is known.
+func (f *flow) nameCgroup(id uint64, path string) {
+	if path != "" {
+		f.keep.named(id, path)
+		f.out.named(id, path)
+	}
 }

@@ -6,62 +6,69 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/bpf"
 	"github.com/procspan/procspan/config"
+	"github.com/procspan/procspan/internal/boottime"
+	"github.com/procspan/procspan/internal/capability"
+	"github.com/procspan/procspan/internal/safedir"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/selfmetrics"
 )
 
-// Finding is one thing that Diagnose looked at.
+// Finding is the result of one check of Diagnose.
 type Finding struct {
 	What string
-	// Found is what is so; where Err is set, Err says it instead.
+	// Found describes the result where Err is nil.
 	Found string
-	// Err is what is wrong, with its cure.
+	// Err is what is wrong, with a hint.
 	Err error
-	// Fatal says that the agent cannot run because of Err.
+	// Fatal says that Err prevents the agent from running.
 	Fatal bool
 }
 
-// Diagnose tries everything the agent needs, and says what it found.
+// found returns a Finding that is not fatal; see fatal.
+func found(what, found string, err error) Finding {
+	if err != nil {
+		found = ""
+	}
+	return Finding{What: what, Found: found, Err: err}
+}
+
+// fatal returns a Finding whose error prevents the agent from running.
+func fatal(what, text string, err error) Finding {
+	f := found(what, text, err)
+	f.Fatal = err != nil
+	return f
+}
+
+// Diagnose tries everything that the agent needs.
 func Diagnose(o Options) []Finding {
 	findings := []Finding{kernelFinding(), privilegeFinding()}
 	findings = append(findings, tracingFindings(o)...)
-	findings = append(findings, pidNamespaceFinding())
+	findings = append(findings, pidNamespaceFinding(), timeNamespaceFinding())
 	return slices.Concat(findings, exporterFindings(o), diskFindings(o), metricsFindings(o))
 }
 
 func kernelFinding() Finding {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return Finding{What: "kernel", Err: fmt.Errorf("uname: %w", err)}
+		return found("kernel", "", fmt.Errorf("uname: %w", err))
 	}
-	return Finding{What: "kernel", Found: unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])}
+	return found("kernel", unix.ByteSliceToString(u.Release[:])+" "+unix.ByteSliceToString(u.Machine[:]), nil)
 }
 
-// privilegeFinding says what the process may do. It is no verdict: loading is.
+// privilegeFinding lists the capabilities; whether they suffice, loading shows.
 func privilegeFinding() Finding {
-	f := Finding{What: "privileges"}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		f.Err = fmt.Errorf("read the capabilities: %w; mount /proc", err)
-		return f
-	}
-	_, after, _ := strings.Cut(string(status), "CapEff:")
-	line, _, _ := strings.Cut(after, "\n")
-	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	if err != nil {
-		f.Err = fmt.Errorf("read the capabilities: %w", err)
-		return f
-	}
-	f.Found = fmt.Sprintf("uid %d", os.Geteuid())
+	has, err := capability.Get()
+	text := fmt.Sprintf("uid %d", os.Geteuid())
 	for _, c := range []struct {
 		name string
 		bit  int
@@ -71,113 +78,203 @@ func privilegeFinding() Finding {
 		{"CAP_SYS_RESOURCE", unix.CAP_SYS_RESOURCE},
 	} {
 		mark := "with "
-		if set&(1<<c.bit) == 0 {
+		if has.Permitted&(1<<c.bit) == 0 {
 			mark = "without "
 		}
-		f.Found += ", " + mark + c.name
+		text += ", " + mark + c.name
 	}
-	return f
+	return found("privileges", text, err)
 }
 
-// tracingFindings loads and attaches the programs, and watches a process of
-// its own go by.
+// tracingFindings loads and attaches the BPF programs, lists the running processes
+// and observes a process of its own.
 func tracingFindings(o Options) []Finding {
-	programs := Finding{What: "kernel programs", Fatal: true}
+	const programs = "BPF programs"
 	options := tracerOptions(o.Config, false)
-	options.Pin = "" // what is pinned is an agent's, and what it has seen as well
+	options.Pin = "" // pinned programs, and their ring, belong to an agent
 	tracer, err := bpf.Open(options)
 	if err != nil {
-		programs.Err = err
-		return []Finding{programs}
+		return []Finding{fatal(programs, "", err)}
 	}
 	defer tracer.Close()
-	programs.Found = "loaded and attached; " + tracer.Paths()
-
-	living := Finding{What: "living processes"}
-	if all, err := tracer.Living(); err != nil {
-		living.Err = err
-	} else {
-		living.Found = strconv.Itoa(len(all))
+	running, err := tracer.Running()
+	observed, observeErr := observeOne(tracer)
+	return []Finding{
+		found(programs, "loaded and attached; "+tracer.Methods(), nil),
+		found("running processes", strconv.Itoa(len(running)), err),
+		fatal("observation", observed, observeErr),
 	}
-	return []Finding{programs, living, observeOne(tracer)}
 }
 
 // observeOne runs a process and waits for its exit event.
-func observeOne(tracer *bpf.Tracer) Finding {
-	f := Finding{What: "observation", Fatal: true}
+func observeOne(tracer *bpf.Tracer) (observed string, err error) {
 	const exitCode = 42
 	cmd := exec.Command("/bin/sh", "-c", "exit "+strconv.Itoa(exitCode))
 	if err := cmd.Start(); err != nil {
-		return Finding{What: "observation", Found: "not tried: " + err.Error()}
+		return "not tried: " + err.Error(), nil
 	}
 	begin := time.Now()
-	_ = cmd.Wait() // it fails with exitCode, as it should
+	_ = cmd.Wait() // fails with exitCode
 	for giveUp := begin.Add(2 * time.Second); time.Now().Before(giveUp); {
 		var ev process.Event
 		switch err := tracer.Read(time.Now().Add(pollEvery), &ev); {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			continue
 		case err != nil:
-			f.Err = fmt.Errorf("observe a process of one's own: %w; please report this", err)
-			return f
-		}
-		if ev.Kind == process.Exit && ev.Status.ExitCode() == exitCode {
-			f.Found = fmt.Sprintf("a process of one's own was seen to exit with %d, %s after it started", exitCode, time.Since(begin).Round(time.Millisecond))
-			return f
+			return "", fmt.Errorf("observe a test process: %w; please report this", err)
+		case ev.Kind == process.Exit && ev.Status.ExitCode() == exitCode:
+			return fmt.Sprintf("a test process exited with %d, seen %s after its start", exitCode, time.Since(begin).Round(time.Millisecond)), nil
 		}
 	}
-	f.Err = errors.New("observe a process of one's own: no event of it came; please report this with the output of uname -a")
-	return f
+	return "", errors.New("observe a test process: no event arrived; please report this with the output of uname -a")
 }
 
-// pidNamespaceFinding tells whether pids in spans are those that ps shows here.
+// procHint says what to do about a file of /proc that cannot be read.
+func procHint(err error) string {
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return "raise the limit of open files (ulimit -n, LimitNOFILE=)"
+	}
+	return "mount /proc"
+}
+
+// pidNamespaceFinding reports whether spans have the pids that ps shows here.
 func pidNamespaceFinding() Finding {
-	f := Finding{What: "pid namespace"}
 	// The inode of the initial one is fixed (PROC_PID_INIT_INO, 0xEFFFFFFC).
 	const initial = "pid:[4026531836]"
-	switch link, err := os.Readlink("/proc/self/ns/pid"); {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	switch {
 	case err != nil:
-		f.Err = fmt.Errorf("read the pid namespace: %w; mount /proc", err)
+		err = fmt.Errorf("read the pid namespace: %w; %s", err, procHint(err))
 	case link != initial:
-		f.Err = fmt.Errorf("%s is not the host's: spans have the host's pids, and processes older than the agent cannot be told; "+
+		err = fmt.Errorf("%s is not the host's: spans have the host's pids, and processes older than the agent are unknown; "+
 			"start the container with --pid=host", link)
-	default:
-		f.Found = "the host's"
 	}
-	return f
+	return found("pid namespace", "the host's", err)
 }
 
-// exporterFindings try the back ends that the configuration names.
+// timeNamespaceFinding reports whether clocks and /proc are shifted here.
+func timeNamespaceFinding() Finding {
+	text := "not shifted"
+	if shift := boottime.Shift(); shift != 0 {
+		text = fmt.Sprintf("the time since boot is shifted by %s here; spans have the host's times all the same", shift)
+	}
+	return found("time namespace", text, nil)
+}
+
+// exporterFindings probe the configured back ends.
 func exporterFindings(o Options) []Finding {
 	if !exports(o.Config) {
-		return []Finding{{What: "exporter", Found: "none configured: processes are shown on the terminal"}}
+		return []Finding{found("exporter", "none configured: processes are shown on the terminal", nil)}
 	}
 	var findings []Finding
-	for _, signal := range []struct {
-		what  string
-		to    func(config.Config) (*otelexport.Destination, error)
-		probe func(context.Context, *otelexport.Destination, string) error
+	for _, of := range []struct {
+		what      string
+		signal    otelexport.Signal
+		pipelines []config.Pipeline
 	}{
-		{"exporter", tracesDestination, otelexport.ProbeTraces},
-		{"log exporter", logsDestination, otelexport.ProbeLogs},
+		{"exporter", otelexport.Spans, o.Config.SpanPipelines()},
+		{"log exporter", otelexport.LogRecords, o.Config.LogPipelines()},
 	} {
-		to, err := signal.to(o.Config)
-		switch {
-		case err != nil:
-			findings = append(findings, Finding{What: signal.what, Err: err, Fatal: true})
-		case to != nil:
-			findings = append(findings, probeFinding(o, signal.what, to, signal.probe))
+		all, err := destinations(o, "", of.pipelines)
+		if err != nil {
+			findings = append(findings, fatal(of.what, "", err))
+		}
+		for _, to := range all {
+			findings = append(findings, probed(of.what, to.Exporter, func(ctx context.Context) error {
+				return otelexport.Probe(ctx, of.signal, to, o.Version)
+			}))
 		}
 	}
 	return findings
 }
 
-func probeFinding(o Options, what string, to *otelexport.Destination, probe func(context.Context, *otelexport.Destination, string) error) Finding {
-	ctx, cancel := context.WithTimeout(context.Background(), to.Exporter.Timeout)
+// probed is not fatal: the agent keeps trying.
+func probed(what string, to config.Exporter, probe func(context.Context) error) Finding {
+	ctx, cancel := context.WithTimeout(context.Background(), to.Common().Timeout)
 	defer cancel()
-	if err := probe(ctx, to, o.Version); err != nil {
-		// The agent runs all the same, and keeps trying.
-		return Finding{What: what, Err: err}
-	}
-	return Finding{What: what, Found: to.Exporter.Target + " answers"}
+	return found(what, to.Target()+" answers", probe(ctx))
 }
+
+// diskFindings check the configured directories. They create and lock nothing: an
+// agent may be using them.
+func diskFindings(o Options) (findings []Finding) {
+	if d := o.Config.Delivery; d.Directory != "" && exports(o.Config) {
+		findings = append(findings, directoryFinding("store", "delivery.directory", d.Directory, d.MaxSize))
+	}
+	if d := o.Config.Daemon; d.Persist {
+		findings = append(findings, directoryFinding("state", "daemon.state_directory", d.StateDirectory, 0),
+			fatal("pins", d.PinDirectory, bpf.CanPin(d.PinDirectory)))
+	}
+	return findings
+}
+
+// directoryFinding reports whether a directory can be used, or created, and whether
+// need bytes are free there.
+func directoryFinding(what, option, dir string, need int64) Finding {
+	at := dir
+	d, err := safedir.OpenExisting(dir)
+	if err == nil {
+		err = d.Close()
+	}
+	if errors.As(err, new(*safedir.UnsafeError)) {
+		return fatal(what, "", fmt.Errorf("use %s: %w", option, err))
+	}
+	err = writable(at)
+	for errors.Is(err, unix.ENOENT) && at != filepath.Dir(at) { // the agent creates it
+		at = filepath.Dir(at)
+		err = writable(at)
+	}
+	if err != nil {
+		return fatal(what, "", fmt.Errorf("write to %s: %w; name a directory in %s that procspan may write to", at, err, option))
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(at, &disk); err != nil {
+		return found(what, "", fmt.Errorf("read the free space of %s: %w", at, err))
+	}
+	free := int64(disk.Bavail) * disk.Bsize
+	if free < need {
+		err = fmt.Errorf("%s has %s free, less than delivery.max_size, %s: what does not fit is dropped and counted; "+
+			"free space, or lower delivery.max_size", at, mebibytes(free), mebibytes(need))
+	}
+	return found(what, fmt.Sprintf("%s, %s free", dir, mebibytes(free)), err)
+}
+
+// writable returns why no file can be created in a directory, or nil.
+func writable(dir string) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return unix.ENOTDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// metricsFindings probe the metrics exporter and the ports for metrics and health.
+func metricsFindings(o Options) (findings []Finding) {
+	if m := o.Config.Metrics; m != nil && m.Periodic != nil {
+		const what = "metrics exporter"
+		to := m.Periodic.Exporter.Exporter()
+		tls, err := to.Common().TLS.Config()
+		if err != nil {
+			findings = append(findings, fatal(what, "", err))
+		} else {
+			findings = append(findings, probed(what, to, func(ctx context.Context) error {
+				return selfmetrics.ProbeExporter(ctx, to, tls, o.Version)
+			}))
+		}
+	}
+	if m := o.Config.Metrics; m != nil && m.Prometheus != nil {
+		findings = append(findings, found("metrics port", "free", selfmetrics.ProbePrometheus(m.Prometheus)))
+	}
+	if o.Config.Health != (config.Health{}) {
+		findings = append(findings, found("health port", "free", selfmetrics.ProbeHealth(o.Config.Health)))
+	}
+	return findings
+}
+
+// ProgramsHash returns the SHA-256 of the compiled BPF programs, in hex: two binaries
+// with the same hash run the same code in the kernel.
+func ProgramsHash() string { return bpf.ProgramsHash() }

@@ -1,67 +1,164 @@
 package agent
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
-	"syscall"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/agent/command"
+	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
 )
 
-// Exec starts this binary as its launcher.
+// TestMain lets this binary be started as a launcher.
 func TestMain(m *testing.M) {
-	if IsLauncher() {
-		Launch()
+	if command.IsLauncher() {
+		command.Become()
 	}
 	os.Exit(m.Run())
 }
 
-func TestNewStartError(t *testing.T) {
-	atPath := func(errno syscall.Errno) error { return &fs.PathError{Op: "fork/exec", Path: "./x", Err: errno} }
-	for _, test := range []struct {
-		name string
-		err  error
-		code int
-		text string
+// keepOutput keeps lifetimes.
+type keepOutput struct{ kept []*process.Lifetime }
+
+func (o *keepOutput) started(*process.Event, *process.Table) {}
+func (o *keepOutput) named(uint64, string)                   {}
+func (o *keepOutput) ended(l *process.Lifetime) {
+	kept := *l
+	o.kept = append(o.kept, &kept)
+}
+
+// The span of a command begins with the command and not with the launcher, and
+// its environment has the name of that span.
+func TestFollow(t *testing.T) {
+	needRoot(t)
+	const (
+		trace  = "0af7651916cd43dd8448eb211c80319c"
+		remote = "00-" + trace + "-b7ad6b7169203331-0"
+	)
+	for _, tc := range []struct {
+		name        string
+		env         []string
+		join        bool
+		sampled     bool
+		traceparent string // without the span id; "" for that of its own
+		state       string
 	}{
-		{"not in PATH", &exec.Error{Name: "x", Err: exec.ErrNotFound}, 127,
-			"run ./x: executable file not found in $PATH; check the spelling, and PATH"},
-		{"no such file", atPath(syscall.ENOENT), 127,
-			"run ./x: no such file or directory; check the spelling, and PATH"},
-		{"looked up, no such file", &exec.Error{Name: "x", Err: atPath(syscall.ENOENT)}, 127,
-			"run ./x: no such file or directory; check the spelling, and PATH"},
-		{"not executable", atPath(syscall.EACCES), 126,
-			"run ./x: permission denied; check that the file is executable (chmod +x) for the user it is run as"},
-		{"looked up, not executable", &exec.Error{Name: "x", Err: fs.ErrPermission}, 126,
-			"run ./x: permission denied; check that the file is executable (chmod +x) for the user it is run as"},
-		{"no interpreter line", atPath(syscall.ENOEXEC), 126,
-			"run ./x: exec format error; it has no #! line and is no binary: run it by its interpreter, such as sh"},
-		{"a directory", &exec.Error{Name: "x", Err: syscall.EISDIR}, 126, "run ./x: is a directory"},
-		{"arguments too long", atPath(syscall.E2BIG), 126, "run ./x: argument list too long"},
+		{"alone", []string{"TRACESTATE=a=1"}, true, true, "", ""},
+		{"told", []string{"TRACEPARENT=" + remote + "1", "TRACESTATE=a=1"}, true, true, trace, "a=1"},
+		{"told, not sampled", []string{"TRACEPARENT=" + remote + "0"}, true, false, trace, ""},
+		{"told, random", []string{"TRACEPARENT=" + remote + "3"}, true, true, trace, ""},
+		{"told nonsense", []string{"TRACEPARENT=nonsense", "TRACESTATE=a=1"}, true, true, "", ""},
+		{"not to join", []string{"TRACEPARENT=" + remote + "1"}, false, true, trace, ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := NewStartError("./x", test.err)
-			if got.Code != test.code || got.Error() != test.text {
-				t.Errorf("got %d, %q\nwant %d, %q", got.Code, got, test.code, test.text)
+		t.Run(tc.name, func(t *testing.T) {
+			defer goleak.VerifyNone(t)
+			o, _ := unreachable()
+			honours := true
+			o.Config.TracePolicy.Join, o.Config.TracePolicy.HonourSampled = tc.join, &honours
+			clock, err := otelexport.NewClock()
+			if err != nil {
+				t.Fatal(err)
 			}
-			var start *StartError
-			if joined := errors.Join(fmt.Errorf("other"), got); !errors.As(joined, &start) || start.Code != test.code {
-				t.Errorf("it is not found in %v", joined)
+			ids, kept := process.NewIDs("test"), &keepOutput{}
+			file := filepath.Join(t.TempDir(), "environment")
+			script := `printf "$TRACEPARENT $TRACESTATE" >"$FILE"; exit 3`
+			_, code, at, err := follow(o, clock, ids, kept, &command.Command{
+				Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: append(tc.env, "FILE="+file),
+			})
+			if err != nil || code != 3 {
+				t.Fatalf("got %d, %v; want 3", code, err)
+			}
+			written, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			traceparent, state, _ := strings.Cut(string(written), " ")
+			if !tc.join {
+				if traceparent != remote+"1" || len(kept.kept) != 1 {
+					t.Errorf("%d spans, TRACEPARENT %q; want 1, and that of before", len(kept.kept), traceparent)
+				}
+				return
+			}
+			named, ok := otelexport.Extract(traceparent, state)
+			if random := tc.name == "told, random"; named.Random != random {
+				t.Errorf("TRACEPARENT is %q, want the random flag %t", traceparent, random)
+			}
+			if !ok || named.Sampled != tc.sampled || named.State != tc.state || named.Context.Trace != at.trace {
+				t.Errorf("TRACEPARENT is %q and TRACESTATE %q; want trace %x, sampled %t, %q", traceparent, state, at.trace, tc.sampled, tc.state)
+			}
+			if !tc.sampled {
+				if len(kept.kept) != 0 {
+					t.Errorf("%d spans of a trace that is not sampled", len(kept.kept))
+				}
+				return
+			}
+			if len(kept.kept) != 1 {
+				t.Fatalf("%d spans, want that of sh", len(kept.kept))
+			}
+			l := kept.kept[0]
+			if l.StartEstimated || len(l.Reexecs) > 0 || l.Name() != "sh" || l.Start <= l.ID.Start {
+				t.Errorf("the span is %+v; want one that begins with sh", l)
+			}
+			if l.Context != named.Context {
+				t.Errorf("the span is %x, TRACEPARENT says %x", l.Context, named.Context)
+			}
+			if told := tc.traceparent != ""; l.ParentRemote != told || (l.ParentSpan != process.SpanID{}) != told {
+				t.Errorf("parent %x, remote %t; want one: %t", l.ParentSpan, l.ParentRemote, told)
 			}
 		})
 	}
 }
 
-func TestKeepOutputIsBounded(t *testing.T) {
-	o := &keepOutput{}
-	for range maxKept + 7 {
-		o.ended(&process.Lifetime{})
+// Of the signals that come before the command, those that end a program keep it
+// from starting. A terminal that changes its size, or Ctrl-Z and fg, do not.
+func TestSignalsBeforeCommand(t *testing.T) {
+	needRoot(t)
+	for _, tc := range []struct {
+		name    string
+		signals []os.Signal
+		code    int
+	}{
+		{"a resize, and fg", []os.Signal{unix.SIGWINCH, unix.SIGCONT}, 3},
+		{"Ctrl-C", []os.Signal{unix.SIGINT}, 130},
+		{"a resize, then Ctrl-C", []os.Signal{unix.SIGWINCH, unix.SIGINT}, 130},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			defer goleak.VerifyNone(t)
+			o, _, _ := options()
+			signals := make(chan os.Signal, len(tc.signals))
+			for _, s := range tc.signals {
+				signals <- s
+			}
+			code, err := Exec(o, command.Command{Path: "/bin/sh", Args: []string{"sh", "-c", "exit 3"}, Signals: signals})
+			if code != tc.code || err != nil {
+				t.Errorf("got %d, %v; want %d", code, err, tc.code)
+			}
+		})
 	}
-	if len(o.kept) != maxKept || o.dropped != 7 {
-		t.Errorf("kept %d, dropped %d; want %d and 7", len(o.kept), o.dropped, maxKept)
+}
+
+// A command's span has its own usage, not that of the launcher that became it.
+func TestCommandUsage(t *testing.T) {
+	needRoot(t)
+	o, _ := unreachable()
+	clock, err := otelexport.NewClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := &keepOutput{}
+	if _, code, _, err := follow(o, clock, process.NewIDs("test"), kept, &command.Command{Path: "/bin/true", Args: []string{"true"}}); err != nil || code != 0 {
+		t.Fatalf("got %d, %v; want 0", code, err)
+	}
+	if len(kept.kept) != 1 {
+		t.Fatalf("%d spans, want that of true", len(kept.kept))
+	}
+	// true takes some 100 faults and 2 MiB, a launcher 1,000 and 18.
+	if u := kept.kept[0].Usage; u.MinorFaults == 0 || u.MinorFaults > 500 || u.PeakRSS > 8<<20 || u.WriteChars > 0 {
+		t.Errorf("usage %+v, want that of true alone", u)
 	}
 }

@@ -3,13 +3,12 @@ package agent
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/enrich"
-	"github.com/procspan/procspan/enrich/redact"
 	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/redact"
 	"github.com/procspan/procspan/selfmetrics"
 )
 
@@ -23,16 +22,16 @@ func newExporter(o Options, clock *otelexport.Clock) (*otelexport.Exporter, erro
 	if err != nil {
 		return nil, err
 	}
-	followExporter(o, exporter)
+	o.self.Follow(exporter)
 	return exporter, nil
 }
 
 func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Options, err error) {
-	traces, err := tracesDestination(o.Config)
+	traces, err := destinations(o, selfmetrics.Spans, o.Config.SpanPipelines())
 	if err != nil {
 		return options, err
 	}
-	logs, err := logsDestination(o.Config)
+	logs, err := destinations(o, selfmetrics.LogRecords, o.Config.LogPipelines())
 	if err != nil {
 		return options, err
 	}
@@ -44,63 +43,55 @@ func exporterOptions(o Options, clock *otelexport.Clock) (options otelexport.Opt
 	if err != nil {
 		o.Log.Warn("some resource attributes are missing", "error", err)
 	}
-	if traces != nil {
-		traces.Attempted = o.self.Attempted(selfmetrics.Spans, traces.Exporter.Target)
-	}
-	if logs != nil {
-		logs.Attempted = o.self.Attempted(selfmetrics.LogRecords, logs.Exporter.Target)
-	}
 	return otelexport.Options{
-		Traces:   traces,
-		Logs:     logs,
-		Capture:  o.Config.Capture,
-		Redactor: redactor,
-		Names:    enrich.NewUsers("/etc/passwd", "/etc/group", readUsersEvery, time.Now),
-		Resource: resource,
-		Clock:    clock,
-		Delivery: o.Config.Delivery,
-		Version:  o.Version,
-		Log:      o.Log,
+		Traces:     traces,
+		Logs:       logs,
+		SpanLimits: o.Config.SpanLimits(), RecordLimits: o.Config.RecordLimits(),
+		Capture:     o.Config.Capture,
+		ServiceName: o.Config.ServiceName,
+		Redactor:    redactor,
+		Names:       hostUsers(),
+		Resource:    resource,
+		Clock:       clock,
+		Files:       o.Config.Files,
+		Stdout:      o.Stdout,
+		Delivery:    o.Config.Delivery,
+		Version:     o.Version,
+		Log:         o.Log,
 	}, nil
 }
 
-// readUsersEvery is how old the names of users are at most.
+// readUsersEvery is how often /etc/passwd is checked for changes.
 const readUsersEvery = 10 * time.Second
 
-func tracesDestination(c config.Config) (*otelexport.Destination, error) {
-	if c.Traces == nil {
-		return nil, nil
-	}
-	tls, err := c.Traces.Exporter.TLS.Config()
-	if err != nil {
-		return nil, err
-	}
-	return &otelexport.Destination{Batch: c.Traces.Batch, Exporter: c.Traces.Exporter, TLS: tls}, nil
-}
+// hostUsers reads the users of this host.
+func hostUsers() *enrich.Users { return enrich.NewUsers("/etc/passwd", readUsersEvery) }
 
-func logsDestination(c config.Config) (*otelexport.Destination, error) {
-	if c.Logs == nil {
-		return nil, nil
-	}
-	tls, err := c.Logs.Exporter.TLS.Config()
-	if err != nil {
-		return nil, err
-	}
-	return &otelexport.Destination{Batch: c.Logs.Batch, Exporter: c.Logs.Exporter, TLS: tls}, nil
-}
-
-// newRedactor returns what takes secrets out of arguments and variables.
-func newRedactor(c config.Config) (*redact.Redactor, error) {
-	texts := func(expressions []*regexp.Regexp) (all []string) {
-		for _, e := range expressions {
-			all = append(all, e.String())
+// destinations returns where a signal goes.
+func destinations(o Options, s selfmetrics.Signal, pipelines []config.Pipeline) (all []*otelexport.Destination, err error) {
+	for i, p := range pipelines {
+		tls, err := p.Exporter.Common().TLS.Config()
+		if err != nil {
+			return nil, err
 		}
-		return all
+		all = append(all, &otelexport.Destination{
+			Batch: p.Batch, Exporter: p.Exporter, TLS: tls,
+			Attempted: o.self.Attempted(s, i, p.Exporter), DropUnfixed: o.oneCommand,
+		})
 	}
-	r, err := redact.New(redact.Options{
-		Patterns: texts(c.Capture.Redact.Patterns),
-		Allow:    texts(c.Capture.Redact.Allow),
-	})
+	return all, nil
+}
+
+// Usable returns why nothing can be exported by the pipelines, or nil. It reads the
+// PEM files and connects to nothing.
+func Usable(pipelines []config.Pipeline) error {
+	_, err := destinations(Options{}, selfmetrics.Spans, pipelines)
+	return err
+}
+
+// newRedactor returns the redactor of arguments and variables.
+func newRedactor(c config.Config) (*redact.Redactor, error) {
+	r, err := redact.New(redact.Options(c.Capture.Redact))
 	if err != nil {
 		return nil, fmt.Errorf("capture.redact: %w", err)
 	}

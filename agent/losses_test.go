@@ -19,7 +19,7 @@ import (
 func TestLossesDoNotFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &buffer{}
-		l := lossLog{log: slog.New(slog.NewTextHandler(log, nil))}
+		l := newLossLog(slog.New(slog.NewTextHandler(log, nil)))
 		kernel := []bpf.Loss{{Reason: "a", Count: 0}, {Reason: "b", Count: 0}}
 		stats := process.Stats{}
 		begin := time.Now()
@@ -36,7 +36,7 @@ func TestLossesDoNotFlood(t *testing.T) {
 		intervals := int(time.Since(begin)/lossLogEvery) + 1 // one begins at once
 		for text, want := range map[string]int{
 			"reason=a ":                    intervals,
-			`reason="process forgotten: `:  intervals,
+			`reason="process evicted: `:    intervals,
 			"reason=b count=7 total=7\n":   1,
 			"reason=a count=1000 total=":   1,
 			"reason=a count=100000 total=": intervals - 2,
@@ -51,9 +51,15 @@ func TestLossesDoNotFlood(t *testing.T) {
 		}
 		want := []selfmetrics.Loss{
 			{Stage: selfmetrics.StageKernel, Reason: "a", Count: 300_000}, {Stage: selfmetrics.StageKernel, Reason: "b", Count: 7},
-			{Stage: selfmetrics.StageTable, Reason: "process forgotten: too many are living (kernel.max_processes)", Count: 300},
+			{Stage: selfmetrics.StageTable, Reason: "process evicted: too many are running (kernel.max_processes)", Count: 300},
+			{Stage: selfmetrics.StageTable, Reason: "arguments and paths dropped: those of running processes exceed their memory limit"},
 			{Stage: selfmetrics.StageTable, Reason: "exit not seen: the end is estimated"},
 			{Stage: selfmetrics.StageTable, Reason: "record malformed"},
+			{Stage: selfmetrics.StageTable, Reason: "listing of running processes failed"},
+			{Stage: selfmetrics.StageTable, Reason: "saved state: process not restored"},
+			{Stage: selfmetrics.StageTable, Reason: "saved state: waiting item not restored"},
+			{Stage: selfmetrics.StageTable, Reason: "saved state: record of another version"},
+			{Stage: selfmetrics.StageTable, Reason: "saved state: damaged"},
 		}
 		if got := l.all(); !slices.Equal(got, want) {
 			t.Errorf("the counts are\n%v, want\n%v", got, want)
@@ -66,13 +72,13 @@ func TestLossesDoNotFlood(t *testing.T) {
 func TestLossesThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &buffer{}
-		l := lossLog{log: slog.New(slog.NewTextHandler(log, nil))}
+		l := newLossLog(slog.New(slog.NewTextHandler(log, nil)))
 		l.check(func() ([]bpf.Loss, error) { return []bpf.Loss{{Reason: "a", Count: 3}}, nil }, process.Stats{}, false)
 		for range 2 * lossLogEvery / time.Second {
 			time.Sleep(time.Second)
 			l.check(func() ([]bpf.Loss, error) { return nil, errors.New("gone") }, process.Stats{}, false)
 		}
-		if n := strings.Count(log.String(), "losses are not known"); n != 2 {
+		if n := strings.Count(log.String(), "cannot read the loss counters"); n != 2 {
 			t.Errorf("it is said %d times in two intervals:\n%s", n, log)
 		}
 		if n := strings.Count(log.String(), "reason=a"); n != 1 {
@@ -87,13 +93,13 @@ func TestLossesThatCannotBeRead(t *testing.T) {
 // Whoever takes over does not tell again what was told.
 func TestLossesAreToldOnceByAll(t *testing.T) {
 	log := &buffer{}
-	first := lossLog{log: slog.New(slog.NewTextHandler(log, nil))}
+	first := newLossLog(slog.New(slog.NewTextHandler(log, nil)))
 	kernel := func() ([]bpf.Loss, error) { return []bpf.Loss{{Reason: "a", Count: 3}}, nil }
 	stats := process.Stats{BadTraceparent: 2, Estimated: 1}
 	first.check(kernel, stats, true)
-	second := lossLog{log: first.log, told: first.told}
+	second := lossLog{log: first.log, logged: first.logged}
 	second.check(kernel, stats, true)
-	for _, text := range []string{"reason=a count=3", "reason=\"exit not seen", "TRACEPARENT of processes ignored"} {
+	for _, text := range []string{"reason=a count=3", "reason=\"exit not seen", "TRACEPARENT ignored"} {
 		if n := strings.Count(log.String(), text); n != 1 {
 			t.Errorf("%q is there %d times, want once:\n%s", text, n, log)
 		}

@@ -42,7 +42,7 @@ func (c *tally) Export(_ context.Context, r *coltracepb.ExportTraceServiceReques
 type crowd struct {
 	table *process.Table
 	out   exportOutput
-	now   uint64
+	now   process.Time
 	next  uint32 // pid
 	alive []process.ID
 	ids   process.IDs
@@ -91,8 +91,8 @@ func TestMillion(t *testing.T) {
 
 	o, _, log := options()
 	traces := config.DefaultTraces()
-	traces.Exporter.Target = listener.Addr().String()
-	traces.Batch.ScheduleDelay = 10 * time.Millisecond
+	traces.Pipelines[0].Exporter.OTLPGRPC.Target = listener.Addr().String()
+	traces.Pipelines[0].Batch.ScheduleDelay = 10 * time.Millisecond
 	o.Config.Traces = &traces
 	clock, err := otelexport.NewClock()
 	if err != nil {
@@ -104,8 +104,8 @@ func TestMillion(t *testing.T) {
 	}
 	ids := process.NewIDs("test")
 	c := &crowd{
-		table: process.NewTable(process.Limits{Processes: o.Config.Kernel.MaxProcesses, Bytes: maxImageBytes}, policy(o.Config), ids),
-		out:   exportOutput{exporter, newOrigins(o.Config.ServiceName, exporter)}, ids: ids, now: uint64(time.Hour),
+		table: process.NewTable(process.Limits{Processes: o.Config.Kernel.MaxProcesses, Bytes: maxImageBytes}, policyOf(t, o.Config), ids),
+		out:   exportOutput{exporter}, ids: ids, now: process.Time(time.Hour),
 	}
 	shell := c.start(process.ID{PID: 1, Start: 1})
 	for range atOnce {
@@ -142,7 +142,7 @@ func TestMillion(t *testing.T) {
 		t.Errorf("%d spans arrived, want %d; the sum of their ids is %x, want %x", got, million+1, collector.sum.Load(), c.sum)
 	}
 	l := newLedger(process.Stats{}, c.table.Stats(), 0, spans)
-	if l.missing() != 0 || l.seen != million+1 || l.delivered != million+1 {
+	if l.missing() != 0 || l.seen != million+1 || spans.Delivered != million+1 {
 		t.Errorf("the ledger is %+v", l)
 	}
 	if text := log.String(); text != "" {

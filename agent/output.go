@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/procspan/procspan/console"
@@ -15,23 +14,22 @@ import (
 // exportOutput hands processes to the exporter.
 type exportOutput struct {
 	exporter *otelexport.Exporter
-	origins  *origins
 }
 
-func (o exportOutput) named(id uint64, path string) { o.origins.name(id, path) }
+func (o exportOutput) named(id uint64, path string) { o.exporter.Named(id, path) }
 
 func (o exportOutput) started(ev *process.Event, table *process.Table) {
-	if !o.exporter.Records() {
+	if !o.exporter.HasRecords() {
 		return
 	}
-	if at, root, ok := table.Placed(ev.ID); ok {
-		o.exporter.ExportExec(ev, at, root, o.origins.of(ev.Groups.Cgroup, &ev.Image))
+	if at, root, ok := table.ContextOf(ev.ID); ok {
+		o.exporter.ExportExec(ev, at, root, table.TreatmentOf(ev.ID))
 	}
 }
 
-func (o exportOutput) ended(l *process.Lifetime) {
-	o.exporter.Export(l, o.origins.of(l.Groups.Cgroup, &l.Image))
-}
+func (o exportOutput) ended(l *process.Lifetime) { o.exporter.Export(l) }
+
+func (o exportOutput) reconfigure(c *change) error { return o.exporter.Reconfigure(c.export) }
 
 // liveOutput shows events as they come. A terminal that is slow, or stopped
 // with Ctrl-S, holds up its own goroutine only: lines wait for it, up to
@@ -52,8 +50,8 @@ const maxLines = 8192
 
 func newLiveOutput(o Options, clock *otelexport.Clock, failed func(cause error)) *liveOutput {
 	out := &liveOutput{o: o, lines: make(chan string, maxLines), done: make(chan struct{}), failed: failed}
-	out.live = console.NewLive(&out.pending, func(boot uint64) time.Time {
-		return time.Unix(0, int64(clock.Unix(boot)))
+	out.live = console.NewLive(&out.pending, func(at process.Time) time.Time {
+		return time.Unix(0, int64(clock.Unix(at)))
 	})
 	go out.write()
 	return out
@@ -73,8 +71,8 @@ func (o *liveOutput) heading(next func()) func() {
 
 func (o *liveOutput) named(uint64, string) {}
 
-func (o *liveOutput) started(ev *process.Event, _ *process.Table) {
-	if o.o.Config.Filter.MinDuration > 0 { // nobody knows yet whether it is one to show
+func (o *liveOutput) started(ev *process.Event, table *process.Table) {
+	if !table.WillShow(ev.ID) { // nobody knows yet whether it is one to show
 		return
 	}
 	_ = o.live.Exec(ev)
@@ -84,6 +82,11 @@ func (o *liveOutput) started(ev *process.Event, _ *process.Table) {
 func (o *liveOutput) ended(l *process.Lifetime) {
 	_ = o.live.Exit(l)
 	o.show()
+}
+
+func (o *liveOutput) reconfigure(c *change) error {
+	o.o.Config = c.config
+	return nil
 }
 
 // show hands the pending line on.
@@ -128,44 +131,4 @@ func (o *liveOutput) close() error {
 		o.o.Log.Warn("lines were left out: the terminal is too slow", "count", o.missing)
 	}
 	return err
-}
-
-// keepOutput keeps the last lifetimes to end, up to maxKept, for the waterfall:
-// a tree's leaves end first, its root last.
-type keepOutput struct {
-	redact  func(args string) string // nil: as they are
-	kept    []*process.Lifetime      // in no order
-	dropped int
-}
-
-// maxKept bounds the waterfall: nobody reads more lines.
-const maxKept = 10_000
-
-func (o *keepOutput) started(*process.Event, *process.Table) {}
-
-func (o *keepOutput) named(uint64, string) {}
-
-// maxKeptArgs is how many bytes of the arguments are kept; no line shows more.
-const maxKeptArgs = 512
-
-func (o *keepOutput) ended(ended *process.Lifetime) {
-	l := new(process.Lifetime)
-	*l = *ended
-	l.Reexecs = nil // not shown
-	if o.redact != nil {
-		l.Image.Args = o.redact(l.Image.Args)
-	}
-	l.Image = process.Image{
-		// Clones, because the strings of an image share their memory.
-		Filename:   strings.Clone(l.Image.Filename),
-		Executable: strings.Clone(l.Image.Executable),
-		Args:       strings.Clone(l.Image.Args[:min(maxKeptArgs, len(l.Image.Args))]),
-		ArgsCut:    l.Image.ArgsCut || len(l.Image.Args) > maxKeptArgs,
-	}
-	if len(o.kept) < maxKept {
-		o.kept = append(o.kept, l)
-		return
-	}
-	o.kept[o.dropped%maxKept] = l
-	o.dropped++
 }

@@ -1,12 +1,12 @@
 package agent
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"os"
+	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -15,10 +15,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/procspan/procspan/bpf"
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport"
-	"github.com/procspan/procspan/process"
 )
 
 // BenchmarkPipeline is the whole way in user space, from the bytes of the ring
@@ -28,8 +26,11 @@ import (
 // exit, each the child of another of so many that go on living. A bare one is what
 // there would be without users, redaction, use of resources and units.
 func BenchmarkPipeline(b *testing.B) {
-	for _, p := range []pipeline{{living: 1_000}, {living: 10_000}, {living: 100_000}} {
-		b.Run(fmt.Sprintf("discard/living=%d", p.living), p.benchmark)
+	for _, living := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("discard/living=%d", living), pipeline{living: living}.benchmark)
+	}
+	for _, living := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("handover/living=%d", living), func(b *testing.B) { benchmarkHandover(b, living) })
 	}
 	b.Run("bare/living=1000", pipeline{living: 1_000, bare: true}.benchmark)
 	b.Run("grpc/living=1000", pipeline{living: 1_000, send: true}.benchmark)
@@ -37,13 +38,22 @@ func BenchmarkPipeline(b *testing.B) {
 
 // pipeline is a variety of it.
 type pipeline struct {
-	living     int
-	bare, send bool
+	living           int
+	bare, send, keep bool
 }
 
-func (p pipeline) benchmark(b *testing.B) {
+// piped is a replay with its exporter.
+type piped struct {
+	*replay
+	o        Options
+	exporter *otelexport.Exporter
+	log      fmt.Stringer
+}
+
+func (p pipeline) start(b *testing.B) piped {
+	b.Helper()
 	o, log := unreachable()
-	o.Config.Traces.Batch.MaxQueueSize = 1 << 20 // nothing is dropped, however fast it is made
+	o.Config.Traces.Pipelines[0].Batch.MaxQueueSize = 1 << 20 // nothing is dropped, however fast it is made
 	if p.bare {
 		o.Config.Capture.Args = config.ArgsFull
 	}
@@ -52,168 +62,107 @@ func (p pipeline) benchmark(b *testing.B) {
 		b.Fatal(err)
 	}
 	if p.send {
-		o.Config.Traces.Exporter.Target = unread(b)
+		o.Config.Traces.Pipelines[0].Exporter.OTLPGRPC.Target = unread(b)
 	}
 	exporter := newTestExporter(b, o, clock, p.send)
-	r := newReplay(b, p, clock, exporter, o.Config)
+	r := newReplay(b, p, clock, exporter, o)
+	if p.keep {
+		keep := r.keepIn(tmpfs(b), o, exporter)
+		b.Cleanup(func() {
+			if err := keep.close(); err != nil {
+				b.Error(err)
+			}
+		})
+		keep.snapshot(false)
+		r.ring.longest = 0
+	}
+	return piped{r, o, exporter, log}
+}
+
+func (p pipeline) benchmark(b *testing.B) {
+	r := p.start(b)
 	b.ReportAllocs()
 	n, cpu := 0, cpuSoFar(b)
 	for b.Loop() {
 		r.lifetime(n)
 		n++
 	}
-	flush(o, exporter)
-	if stats := r.flow.table.Stats(); stats.Living != p.living {
-		b.Fatalf("got %+v, want %d living", stats, p.living)
-	}
-	perLifetime := float64(cpuSoFar(b)-cpu) / float64(n)
-	if spans, _ := exporter.Stats(); spans.Delivered != uint64(n) {
-		b.Fatalf("got %+v, want %d delivered; it logged:\n%s", spans, n, log)
-	}
+	r.finish(b, n)
 	// What counts on a busy machine, and with a collector of garbage: the time on
 	// all CPUs. That of the server is in it.
+	perLifetime := float64(cpuSoFar(b)-cpu) / float64(n)
 	b.ReportMetric(perLifetime, "cpu-ns/op")
 	b.ReportMetric(1e9/perLifetime, "lifetimes/s/core")
 }
 
-func newTestExporter(b *testing.B, o Options, clock *otelexport.Clock, send bool) *otelexport.Exporter {
+// finish checks that the n lifetimes were delivered.
+func (r piped) finish(b *testing.B, n int) {
 	b.Helper()
-	eo, err := exporterOptions(o, clock)
+	flush(r.o, r.exporter)
+	if stats := r.flow.table.Stats(); stats.Living != r.living {
+		b.Fatalf("got %+v, want %d living", stats, r.living)
+	}
+	if spans, _ := r.exporter.Stats(); spans.Delivered != uint64(n) {
+		b.Fatalf("got %+v, want %d delivered; it logged:\n%s", spans, n, r.log)
+	}
+}
+
+// benchmarkHandover is what the handover costs, and how long it keeps the ring unread at
+// most. Slices with it and without take turns, so that both have the same share of a
+// busy machine; the ratio is the median over blocks, of several snapshots each.
+func benchmarkHandover(b *testing.B, living int) {
+	runtime.LockOSThread() // for the ring's clock
+	defer runtime.UnlockOSThread()
+	const slice = 2_500
+	without, with := pipeline{living: living}.start(b), pipeline{living: living, keep: true}.start(b)
+	block := max(6*living, 60_000)
+	n, ratios, cpu := 0, []float64(nil), int64(0)
+	for b.Loop() {
+		var took [2]int64
+		for end := n + block; n < end; n += slice {
+			for i, r := range []piped{without, with} {
+				begin := cpuSoFar(b)
+				for k := range slice {
+					r.lifetime(n + k)
+				}
+				took[i] += cpuSoFar(b) - begin
+			}
+		}
+		ratios = append(ratios, float64(took[1])/float64(took[0]))
+		cpu += took[1]
+	}
+	without.finish(b, n)
+	with.finish(b, n)
+	slices.Sort(ratios)
+	b.ReportMetric(float64(cpu)/float64(n), "cpu-ns/lifetime")
+	b.ReportMetric(ratios[len(ratios)/2], "times-without")
+	b.ReportMetric(with.ring.longest.Seconds()*1000, "max-unread-ms")
+	if !with.flow.keep.kept {
+		b.Fatalf("nothing is kept; it logged:\n%s", with.log)
+	}
+}
+
+// tmpfs returns a directory on a tmpfs, as /run/procspan is.
+func tmpfs(b *testing.B) string {
+	b.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "procspan")
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func newTestExporter(b *testing.B, o Options, clock *otelexport.Clock, send bool) *otelexport.Exporter {
+	b.Helper()
 	if !send {
-		return otelexport.Discard(eo)
+		return newDiscardExporter(b, o, clock)
 	}
-	exporter, err := otelexport.New(eo)
+	exporter, err := newExporter(o, clock)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return exporter
-}
-
-// replay is a flow without a kernel.
-type replay struct {
-	b         *testing.B
-	decoder   *bpf.Decoder
-	flow      flow
-	templates []recorded
-	pipeline
-	pid uint32
-	now uint64
-}
-
-// recorded is one lifetime.
-type recorded struct {
-	fork, exec, exit []byte
-	digits           [][]byte // of exec: what makes its arguments its own
-}
-
-func newReplay(b *testing.B, p pipeline, clock *otelexport.Clock, exporter *otelexport.Exporter, c config.Config) *replay {
-	b.Helper()
-	policy := policy(c)
-	r := &replay{b: b, decoder: bpf.NewDecoder(), templates: readStorm(b), pipeline: p, now: 1}
-	r.flow = flow{
-		clock: clock,
-		table: process.NewTable(process.Limits{Processes: c.Kernel.MaxProcesses, Bytes: maxImageBytes}, policy, process.NewIDs("test")),
-		out:   exportOutput{exporter, newOrigins(c.ServiceName, exporter)},
-	}
-	if !p.bare {
-		for id := range uint64(cgroups) {
-			r.flow.out.named(2+id, fmt.Sprintf("/system.slice/job-%d.service", id))
-		}
-	}
-	r.pid = 2
-	for i := range p.living {
-		t := &r.templates[i%len(r.templates)]
-		r.begin(t, process.ID{PID: r.pid, Start: r.now}, process.ID{PID: 1, Start: 1}, r.pid, i)
-		r.pid++
-	}
-	return r
-}
-
-// cgroups is in how many control groups the living are.
-const cgroups = 50
-
-// lifetime replays one, the n-th.
-func (r *replay) lifetime(n int) {
-	t := &r.templates[n%len(r.templates)]
-	if r.pid++; r.pid == 1<<22 {
-		r.pid = uint32(r.living) + 2
-	}
-	which := n * 7919 % r.living // 7919 is prime
-	parent := process.ID{PID: 2 + uint32(which), Start: 1 + uint64(which)}
-	id := process.ID{PID: r.pid, Start: r.now}
-	r.begin(t, id, parent, parent.PID, n)
-	r.now++
-	r.put(t.exit, id, parent)
-}
-
-// begin replays a fork and an exec; session is that of both.
-func (r *replay) begin(t *recorded, id, parent process.ID, session uint32, n int) {
-	for _, record := range [][]byte{t.fork, t.exec} { // struct wire_groups follows the header
-		binary.NativeEndian.PutUint32(record[64:], session)
-		binary.NativeEndian.PutUint64(record[64+16:], 2+uint64(session%cgroups))
-		binary.NativeEndian.PutUint64(record[64+24:], 2+uint64(session%cgroups))
-	}
-	for _, digits := range t.digits {
-		for i, rest := len(digits)-1, n; i >= 0; i, rest = i-1, rest/10 {
-			digits[i] = '0' + byte(rest%10)
-		}
-	}
-	r.now++
-	r.put(t.fork, id, parent)
-	r.put(t.exec, id, parent)
-}
-
-// put gives a record other ids (struct wire_header) and moves it.
-func (r *replay) put(record []byte, id, parent process.ID) {
-	binary.NativeEndian.PutUint64(record[8:], r.now)
-	binary.NativeEndian.PutUint64(record[16:], id.Start)
-	binary.NativeEndian.PutUint64(record[24:], parent.Start)
-	binary.NativeEndian.PutUint32(record[40:], id.PID)
-	binary.NativeEndian.PutUint32(record[44:], parent.PID)
-	if err := r.decoder.Decode(record, &r.flow.event); err != nil {
-		r.b.Fatal(err)
-	}
-	if r.bare {
-		ev := &r.flow.event
-		ev.VPID = 0 // without it, credentials are not known
-		ev.Usage = process.Usage{}
-	}
-	r.flow.apply()
-}
-
-// readStorm reads the lifetimes that package bpf has recorded.
-func readStorm(b *testing.B) (all []recorded) {
-	b.Helper()
-	raw, err := os.ReadFile("../bpf/testdata/storm.ring")
-	if err != nil {
-		b.Fatal(err)
-	}
-	for len(raw) > 0 {
-		size := 4 + binary.LittleEndian.Uint32(raw)
-		record := raw[4:size:size]
-		raw = raw[size:]
-		switch binary.NativeEndian.Uint32(record) {
-		case 1:
-			all = append(all, recorded{fork: record})
-		case 2:
-			t := &all[len(all)-1]
-			t.exec = record
-			for at := 0; ; {
-				i := bytes.Index(record[at:], []byte("000000"))
-				if i < 0 {
-					break
-				}
-				at += i + 6
-				t.digits = append(t.digits, record[at-6:at])
-			}
-		case 3:
-			all[len(all)-1].exit = record
-		}
-	}
-	return all
 }
 
 // unread is the address of a server that takes requests without looking at them.

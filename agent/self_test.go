@@ -40,23 +40,21 @@ func openFlow(t testing.TB) *flow {
 func TestSnapshot(t *testing.T) {
 	needRoot(t)
 	f := openFlow(t)
-	if err := f.adopt(); err != nil {
-		t.Fatal(err)
-	}
+	f.adopt(nil)
 	if err := exec.Command("/bin/true").Run(); err != nil {
 		t.Fatal(err)
 	}
 	before := f.snapshot(true)
-	if before.RingBytes == 0 || before.RingSize != 16<<20 {
-		t.Errorf("%d bytes of a ring of %d wait; want some of 16 MiB", before.RingBytes, before.RingSize)
+	if before.RingBytes == 0 || before.RingSize != config.Default().Kernel.RingBytes(onlineCPUs()) {
+		t.Errorf("%d bytes of a ring of %d are unread", before.RingBytes, before.RingSize)
 	}
 	if _, err := f.drain(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	f.losses.check(f.tracer.Losses, f.table.Stats(), false)
 	s := f.snapshot(true)
-	for i, kind := range []string{"fork", "exec", "exit", "named", "malformed"} {
-		if e := s.Events[i]; e.Name != kind || (e.Count == 0) != (kind == "named" || kind == "malformed") {
+	for i, kind := range []string{"fork", "exec", "exit", "cgroup_path", "malformed"} {
+		if e := s.Events[i]; e.Name != kind || (e.Count == 0) != (kind == "malformed") {
 			t.Errorf("of %s there are %+v", kind, e)
 		}
 	}
@@ -95,7 +93,7 @@ func TestRunTellsOfItself(t *testing.T) {
 			if err := Run(ctx, o); err != nil {
 				t.Error(err)
 			}
-			for _, want := range []string{`msg="metrics served" url=http://127.0.0.1:`, `msg="health served" url=http://127.0.0.1:`, "msg=stopped"} {
+			for _, want := range []string{`msg="serving metrics" url=http://127.0.0.1:`, `msg="serving health" url=http://127.0.0.1:`, "msg=stopped"} {
 				if strings.Count(log.String(), want) != 1 {
 					t.Errorf("the log does not have %s once:\n%s", want, log)
 				}

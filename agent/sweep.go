@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// sweepAfter is how long after events were lost the living are looked at: when
-	// the burst that they were lost in may be over. It is also how often.
+	// sweepAfter is how long after a loss the running processes are listed: the burst
+	// that caused it may be over then. It is also the shortest interval.
 	sweepAfter = 5 * time.Second
-	// sweepEvery is how often they are looked at though nothing is known to be
-	// lost: some kernels skip a program without counting it.
+	// sweepEvery is how often they are listed without a known loss: some kernels skip
+	// a program without counting it.
 	sweepEvery = 10 * time.Minute
 )
 
-// sweeper knows when to look for processes that ended, or began, unseen.
+// sweeper decides when to look for processes that ended, or began, unseen.
 type sweeper struct {
 	lost uint64 // events, as far as they led to a sweep
 	due  time.Time
@@ -37,19 +37,22 @@ func (s *sweeper) note(losses []bpf.Loss, now time.Time) bool {
 		s.due = now
 	}
 	s.lost = lost
-	if !s.waits() || now.Before(s.due) {
+	if !s.pending() || now.Before(s.due) {
 		return false
 	}
 	s.due, s.last = time.Time{}, now
 	return true
 }
 
-// waits reports whether there is to be a sweep soon.
-func (s *sweeper) waits() bool { return !s.due.IsZero() }
+// retry makes a sweep due after one that failed.
+func (s *sweeper) retry(now time.Time) { s.due = now.Add(sweepAfter) }
 
-// owed reports whether something was lost that no sweep has looked after yet.
+// pending reports whether a sweep is due soon.
+func (s *sweeper) pending() bool { return !s.due.IsZero() }
+
+// owed reports whether a loss is not followed by a sweep yet.
 func (s *sweeper) owed(losses []bpf.Loss) bool {
-	return s.waits() || eventsLost(losses) != s.lost
+	return s.pending() || eventsLost(losses) != s.lost
 }
 
 func eventsLost(losses []bpf.Loss) (n uint64) {
@@ -61,22 +64,23 @@ func eventsLost(losses []bpf.Loss) (n uint64) {
 	return n
 }
 
-// sweep compares the table with the processes that live: it ends those that
-// ended unseen, and takes in those that began unseen.
-func (f *flow) sweep() error {
+// sweep compares the table with the running processes: it ends those that ended
+// unseen, and adds those that began unseen. If they cannot be listed, it tries again
+// later; the error is the ring's. Details are not read once done is closed.
+func (f *flow) sweep(done <-chan struct{}, now time.Time) error {
 	if !bpf.SeesAll() {
-		f.log.Warn("processes whose exit was lost are not looked for: this pid namespace shows some of the processes only",
-			"cure", "run procspan in the host's pid namespace (--pid=host)")
+		f.log.Warn("cannot look for processes whose exit was lost: this pid namespace shows only some processes",
+			"hint", "run procspan in the host's pid namespace (--pid=host)")
 		return nil
 	}
 	before := bootTime()
-	listed, err := f.tracer.Living()
-	if err != nil {
-		return err
+	listed, ok := f.listRunning(now)
+	if !ok {
+		return nil
 	}
 	by := bootTime()
-	// What the list does not have any more, and what it has already, stands in
-	// the ring, unless it was lost. Strangers are none of our business.
+	// What the list lacks, or has that the table lacks, stands in the ring, unless it
+	// was lost. In exec, strangers do not count.
 	if err := f.catchUp(); err != nil {
 		return err
 	}
@@ -87,15 +91,12 @@ func (f *flow) sweep() error {
 	if len(gone) == 0 && len(unknown) == 0 {
 		return nil
 	}
-	// A process that execs from a thread of its own changes places in the list
-	// meanwhile; one may also have ended.
-	if listed, err = f.tracer.Living(); err != nil {
-		return err
+	// A process that execs from another thread than its first changes places in the
+	// list meanwhile; and one may have ended.
+	if listed, ok = f.listRunning(now); !ok {
+		return nil
 	}
-	there := make(map[process.ID]process.Living, len(listed))
-	for _, p := range listed {
-		there[p.ID] = p
-	}
+	there := byID(listed)
 	gone = slices.DeleteFunc(gone, func(id process.ID) bool { _, ok := there[id]; return ok })
 	var found []process.Living
 	for _, p := range unknown {
@@ -103,13 +104,32 @@ func (f *flow) sweep() error {
 			found = append(found, now)
 		}
 	}
-	f.look(found)
-	f.handOn(f.table.Adopt(found))
-	// An exit that is in the ring by now is the better word.
+	f.look(done, found)
+	f.takeIn(found)
+	// An exit that the ring has by now is more exact.
 	if err := f.catchUp(); err != nil {
 		return err
 	}
-	f.handOn(f.table.Gone(gone, by))
-	f.log.Info("looked for processes whose events were lost", "ended_unseen", len(gone), "began_unseen", len(found))
+	f.endUnseen(gone, by)
+	f.log.Info("swept: found processes whose events were lost", "ended_unseen", len(gone), "began_unseen", len(found))
 	return nil
+}
+
+// listRunning lists the running processes. If that fails, a sweep tries again later.
+func (f *flow) listRunning(now time.Time) (all []process.Living, ok bool) {
+	all, err := f.list()
+	if err != nil {
+		f.losses.unlisted++
+		f.sweeps.retry(now)
+		f.log.Warn("cannot list running processes, will retry", "error", err, "retry_after", sweepAfter)
+	}
+	return all, err == nil
+}
+
+func byID(all []process.Living) map[process.ID]process.Living {
+	there := make(map[process.ID]process.Living, len(all))
+	for _, p := range all {
+		there[p.ID] = p
+	}
+	return there
 }

@@ -74,7 +74,7 @@ func TestAlerts(t *testing.T) {
 			for _, text := range r.Annotations {
 				for _, m := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(text, -1) {
 					if !strings.Contains(r.Expr, m[1]) && !served.everywhere(m[1]) {
-						t.Errorf("%s: %q tells of the label %s, which its expression does not keep", r.Alert, text, m[1])
+						t.Errorf("%s: %q uses the label %s, which its expression does not keep", r.Alert, text, m[1])
 					}
 				}
 			}
@@ -240,7 +240,7 @@ func (v vocabulary) matcher(metric, label, operator, value string, fail func(str
 	}
 }
 
-// The check sees what it is for.
+// The check finds what it is for.
 func TestVocabulary(t *testing.T) {
 	served := newVocabulary(scrape(t))
 	for expr, want := range map[string]string{

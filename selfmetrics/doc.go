@@ -1,20 +1,19 @@
-// Package selfmetrics tells how procspan itself does: metrics by the
-// OpenTelemetry SDK, sent over OTLP/gRPC or fetched by Prometheus, and answers to
-// health probes.
+// Package selfmetrics exports metrics about procspan itself, over OTLP/gRPC or for
+// Prometheus, and answers health probes.
 //
-// In comes a Snapshot, published by the agent's one goroutine about once a second,
-// and what the exporter knows of its delivery; out go metrics, when a reader
-// wants them. It is a room of its own so that the metrics SDK and Prometheus stay
-// out of the way of the spans.
+// Input is a Snapshot, which the agent publishes once a second, and the state of the
+// delivery; output is metrics, when a reader collects. The metrics SDK and Prometheus
+// are used here only, away from the path of the spans.
 //
 // The rules of this room:
 //
-//   - Nothing counts here. Whoever does the work counts anyway; instruments are
-//     observable and read those counts when somebody asks. The one exception is the
-//     histogram of exports, which is told of each, once a batch.
+//   - Nothing is counted here. Instruments are observable and read the counts of
+//     others at collection. The one exception is the histogram of exports, which
+//     records each batch.
 //   - Without configuration nothing exists: Start returns nil, whose methods do
 //     nothing, and there is no goroutine and no timer.
-//   - Metrics lists every metric there is. A name of the semantic conventions
-//     comes from package semconv, with its unit; any other is under procspan.
-//   - The resource is the agent's own, and no variable adds to it.
+//   - Metrics lists every metric. A name from the semantic conventions comes from
+//     package semconv, with its unit; any other starts with procspan.
+//   - The resource is the agent's own; no variable adds to it.
+//   - A client can take few resources: connections, header bytes and times are bounded.
 package selfmetrics

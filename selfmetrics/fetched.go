@@ -18,7 +18,7 @@ import (
 
 const (
 	metricsPath = "/metrics"
-	// maxScrapes bounds how many are answered at once.
+	// maxScrapes bounds concurrent scrapes.
 	maxScrapes = 4
 )
 
@@ -26,13 +26,13 @@ func prometheusAddress(p *config.Prometheus) string {
 	return net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
 }
 
-// newFetched returns a reader that Prometheus asks through the handler.
+// newFetched returns a reader that collects when Prometheus calls the handler.
 func newFetched(o Options) (sdk.Reader, handler, error) {
 	registry := prometheus.NewRegistry()
 	reader, err := otelprometheus.New(
 		otelprometheus.WithRegisterer(registry),
 		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes),
-		// The exporter's own would tell of OTEL_RESOURCE_ATTRIBUTES too.
+		// The exporter's own would include OTEL_RESOURCE_ATTRIBUTES.
 		otelprometheus.WithoutTargetInfo(),
 	)
 	if err != nil {
@@ -50,11 +50,11 @@ func newFetched(o Options) (sdk.Reader, handler, error) {
 	return reader, mux, nil
 }
 
-// targetInfo is the resource, as Prometheus has it by OpenTelemetry's rules.
+// targetInfo is the resource as a metric, by OpenTelemetry's rules for Prometheus.
 func targetInfo(r *resource.Resource) prometheus.Collector {
 	labels, namer := prometheus.Labels{}, otlptranslator.LabelNamer{}
 	for _, a := range r.Attributes() {
-		if name, err := namer.Build(string(a.Key)); err == nil { // one without a letter has no name there
+		if name, err := namer.Build(string(a.Key)); err == nil { // a key without a letter has no name
 			labels[name] = a.Value.String()
 		}
 	}

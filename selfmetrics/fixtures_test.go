@@ -1,11 +1,9 @@
 package selfmetrics
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,60 +13,45 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/procspan/procspan/config"
-	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/otelexport/deliver"
+	"github.com/procspan/procspan/test/syncbuffer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logs is a log that can be read while it is written.
-type logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
 // delivery is one that has seen everything.
-type delivery struct{}
+type delivery struct{ spans, logRecords config.Exporter }
 
-func (delivery) Stats() (spans, logRecords otelexport.Stats) {
-	spans = otelexport.Stats{Accepted: 1045, Delivered: 1000, Waiting: 8, Stored: 9, Dropped: otelexport.Dropped{
-		QueueFull: 1, Rejected: 2, TooLarge: 3, Refused: 4, Invalid: 5, Shutdown: 6, Unsupported: 7}}
-	return spans, otelexport.Stats{Accepted: 20, Delivered: 20}
-}
-
-func (delivery) Depth() (spans, logRecords otelexport.Depth) {
-	return otelexport.Depth{Queued: 5, Bytes: 4000, InFlight: 3, Capacity: 65536}, otelexport.Depth{Capacity: 100}
+func (d delivery) States() []deliver.State {
+	spans := deliver.Stats{Accepted: 1045, Delivered: 1000, Waiting: 8, Stored: 9, Dropped: deliver.Drops{
+		deliver.QueueFull: 1, deliver.Rejected: 2, deliver.TooLarge: 3, deliver.Refused: 4, deliver.Invalid: 5, deliver.Shutdown: 6, deliver.Unsupported: 7}}
+	return []deliver.State{
+		{Signal: deliver.Spans, Exporter: d.spans, Stats: spans, Depth: deliver.Depth{Queued: 5, Bytes: 4000, InFlight: 3, Capacity: 65536}},
+		{Signal: deliver.LogRecords, Exporter: d.logRecords, Stats: deliver.Stats{Accepted: 20, Delivered: 20}, Depth: deliver.Depth{Capacity: 100}},
+	}
 }
 
 // fullSnapshot has something of everything.
 func fullSnapshot() *Snapshot {
 	return &Snapshot{
 		At: time.Now(), Observing: true,
-		Events: []Count{{"fork", 11}, {"exec", 12}, {"exit", 13}, {"named", 14}, {"malformed", 15}},
+		Events: []Count{{"fork", 11}, {"exec", 12}, {"exit", 13}, {"cgroup_path", 14}, {"malformed", 15}},
 		Losses: []Loss{{StageKernel, "exec: ring buffer full", 21}, {StageTable, "record malformed", 15}},
 		Living: 31, Traces: 32, Waiting: 33,
-		Ended: 41, LeftOut: 42, SampledOut: 43,
+		Ended: 41, Filtered: 42, SampledOut: 43, Dropped: 44,
+		Rules:     []Count{{"probes", 45}},
+		Limited:   []Count{{"values_cut", 52}, {"attributes_dropped", 53}},
 		RingBytes: 51, RingSize: 1 << 20,
+		Reloads: 71, ReloadsFailed: 72, Configured: time.Unix(1_800_000_000, 500_000_000),
 		Programs: []Program{{"on_exec", 61, 1500 * time.Millisecond}},
 	}
 }
 
 // testOptions are those of a Watch of metrics.
-func testOptions(m config.Metrics) (Options, *logs) {
-	out := &logs{}
+func testOptions(m config.Metrics) (Options, *syncbuffer.Buffer) {
+	out := &syncbuffer.Buffer{}
 	return Options{
 		Metrics: &m,
 		Resource: resource.NewWithAttributes(semconv.SchemaURL,
@@ -91,12 +74,18 @@ func startFull(t *testing.T, o Options) *Watch {
 		}
 	})
 	w.Publish(fullSnapshot())
-	w.Follow(delivery{}, "collector.example:4317", "[::1]:4318")
-	attempted := w.Attempted(Spans, "collector.example:4317")
+	spans, records := grpcTo("collector.example:4317"), grpcTo("[::1]:4318")
+	w.Follow(delivery{spans, records})
+	attempted := w.Attempted(Spans, 0, spans)
 	attempted(20*time.Millisecond, "")
 	attempted(2*time.Second, "UNAVAILABLE")
-	w.Attempted(LogRecords, "[::1]:4318")(time.Millisecond, "")
+	w.Attempted(LogRecords, 0, records)(time.Millisecond, "")
 	return w
+}
+
+// grpcTo is an exporter.
+func grpcTo(target string) config.Exporter {
+	return config.Exporter{OTLPGRPC: &config.OTLPGRPC{Target: target}}
 }
 
 // pull is a Prometheus reader at any free port.

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// stalledAfter is after how long without a Snapshot, which comes once a second,
-// the event loop counts as stuck.
+// stalledAfter is the age of the latest Snapshot at which the event loop counts as
+// stalled. A Snapshot comes once a second.
 const stalledAfter = 5 * time.Second
 
-// answer is the body of an answer to a probe.
+// answer is the response body.
 type answer struct {
 	Status string `json:"status"`
-	// SinceMoved is how long ago the event loop moved, in seconds.
+	// SinceMoved is the time since the event loop last moved, in seconds.
 	SinceMoved float64 `json:"seconds_since_moved"`
 	Living     int     `json:"living_processes"`
 }
 
-// health answers probes: at /livez whether the event loop moves, at /readyz
-// whether processes are observed.
+// health answers probes: /livez whether the event loop moves, /readyz whether
+// processes are observed.
 func (w *Watch) health() handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(r http.ResponseWriter, _ *http.Request) {
@@ -33,8 +33,8 @@ func (w *Watch) health() handler {
 	return mux
 }
 
-// answer says how it is now. One that has yet to start, or has finished, is
-// alive: loading the kernel programs and the last delivery take their time.
+// answer returns the current state. An agent that starts or stops is alive: loading
+// the BPF programs and the last delivery take time.
 func (w *Watch) answer() answer {
 	s := w.latest.Load()
 	if s == nil {
@@ -56,5 +56,5 @@ func (a answer) write(r http.ResponseWriter, well bool) {
 	if !well {
 		r.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(r).Encode(a) // it fails when who asked has gone
+	_ = json.NewEncoder(r).Encode(a) // fails if the client is gone
 }

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/otelconv"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/processconv"
 
-	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/otelexport/deliver"
 )
 
 // Kind is the kind of an instrument.
@@ -23,7 +23,7 @@ const (
 	Histogram     Kind = "histogram"
 )
 
-// The attributes that the semantic conventions have no name for.
+// Attributes without a name in the semantic conventions.
 const (
 	attrEvent   = "procspan.event.kind"
 	attrStage   = "procspan.loss.stage"
@@ -31,12 +31,15 @@ const (
 	attrSignal  = "procspan.signal"
 	attrOutcome = "procspan.lifetime.outcome"
 	attrProgram = "procspan.bpf.program"
+	attrLimited = "procspan.limited.kind"
+	attrRule    = "procspan.rule"
+	attrResult  = "procspan.reload.result"
 )
 
 // Signal is what an exporter sends.
 type Signal string
 
-// The signals, as procspan.signal has them.
+// The signals, as values of procspan.signal.
 const (
 	Spans      Signal = "spans"
 	LogRecords Signal = "log_records"
@@ -47,21 +50,22 @@ type Metric struct {
 	Name string
 	Kind Kind
 	Unit string // in UCUM
-	Says string // in a phrase; that of the semantic conventions where they have one
-	When string // when it is there; "" is always
-	// Attributes are those that its points can have.
+	// Description is a phrase, from the semantic conventions if they have the metric.
+	Description string
+	When        string // the metric exists only then; "" is always
+	// Attributes are those its points can have.
 	Attributes []attribute.Key
 
-	// What observes its points: whole numbers or seconds. A histogram has neither.
-	count   func(*reading, observe[int64])
-	seconds func(*reading, observe[float64])
+	// observe observes its points: integers, unless the unit is seconds. A histogram has
+	// none.
+	observe func(*reading, point)
 }
 
-// observe takes one point.
-type observe[N int64 | float64] func(value N, attributes ...attribute.KeyValue)
+// point takes one point.
+type point func(value float64, attributes ...attribute.KeyValue)
 
-// named is what a metric of package semconv tells of itself.
-type named interface {
+// convention is a metric of package semconv.
+type convention interface {
 	Name() string
 	Unit() string
 	Description() string
@@ -71,128 +75,128 @@ type named interface {
 func Metrics() []Metric {
 	const (
 		stats = "the kernel's bpf_stats_enabled is or was set"
-		sent  = "that signal is sent"
+		sent  = "that signal is exported"
 	)
 	component := []attribute.Key{semconv.OTelComponentNameKey, semconv.OTelComponentTypeKey}
 	exporter := append(component[:2:2], semconv.ServerAddressKey, semconv.ServerPortKey)
 	outcome := append(exporter[:4:4], semconv.ErrorTypeKey)
-	of := func(m named, kind Kind, attributes []attribute.Key, when string) Metric {
-		return Metric{Name: m.Name(), Kind: kind, Unit: m.Unit(), Says: strings.TrimSuffix(m.Description(), "."), When: when, Attributes: attributes}
+	of := func(m convention, kind Kind, attributes []attribute.Key, when string, observe func(*reading, point)) Metric {
+		return Metric{m.Name(), kind, m.Unit(), strings.TrimSuffix(m.Description(), "."), when, attributes, observe}
 	}
-	counts := func(m Metric, count func(*reading, observe[int64])) Metric {
-		m.count = count
-		return m
-	}
-	seconds := func(m Metric, seconds func(*reading, observe[float64])) Metric {
-		m.seconds = seconds
-		return m
-	}
-	own := func(name string, kind Kind, unit, says, when string, attributes ...attribute.Key) Metric {
-		return Metric{Name: "procspan." + name, Kind: kind, Unit: unit, Says: says, When: when, Attributes: attributes}
+	own := func(name string, kind Kind, unit, description, when string, observe func(*reading, point), attributes ...attribute.Key) Metric {
+		return Metric{"procspan." + name, kind, unit, description, when, attributes, observe}
 	}
 	return []Metric{
-		counts(own("events", Counter, "{event}", "what came from the kernel: fork, exec, exit, named (the path of a cgroup), malformed", "", attrEvent), events),
-		counts(own("lost", Counter, "{loss}", "what went missing, in the words of the log: in the kernel, in procspan's table, on delivery", "", attrStage, attrReason, attrSignal), lost),
-		counts(own("processes.living", UpDownCounter, "{process}", "living processes that are followed", ""), living),
-		counts(own("traces.living", UpDownCounter, "{trace}", "traces that have a living process", ""), traces),
-		counts(own("lifetimes", Counter, "{process}", "processes that ended: ended (handed on), left_out (too short), sampled_out", "", attrOutcome), lifetimes),
-		counts(own("lifetimes.waiting", UpDownCounter, "{process}", "those that wait to know what they hang on", ""), waiting),
-		counts(own("ring.usage", UpDownCounter, "By", "what of the ring buffer was not read yet", ""), ringUsage),
-		counts(own("ring.limit", UpDownCounter, "By", "size of the ring buffer", ""), ringLimit),
-		seconds(own("loop.age", Gauge, "s", "how long ago the event loop moved; more than some seconds is a stuck agent", ""), age),
-		seconds(own("bpf.run.time", Counter, "s", "time that the kernel programs ran", stats, attrProgram), runTime),
-		counts(own("bpf.runs", Counter, "{run}", "how often they ran", stats, attrProgram), runs),
+		own("events", Counter, "{event}", "records from the kernel: fork, exec, exit, cgroup_path, malformed", "", counts(attrEvent, func(s *Snapshot) []Count { return s.Events }), attrEvent),
+		own("lost", Counter, "{loss}", "events, processes, spans and log records lost or dropped, by stage and by reason as in the log", "", lost, attrStage, attrReason, attrSignal, semconv.OTelComponentNameKey),
+		own("processes.living", UpDownCounter, "{process}", "running processes being followed", "", one(func(s *Snapshot) int { return s.Living })),
+		own("traces.living", UpDownCounter, "{trace}", "traces with a running process", "", one(func(s *Snapshot) int { return s.Traces })),
+		own("lifetimes", Counter, "{process}", "processes that ended: ended (exported), filtered (shorter than filter.min_duration), dropped (by rules), sampled_out", "", counts(attrOutcome, lifetimes), attrOutcome),
+		own("rules.dropped", Counter, "{process}", "processes that rules dropped, by the rule that decided", "a rule has dropped one", counts(attrRule, func(s *Snapshot) []Count { return s.Rules }), attrRule),
+		own("lifetimes.waiting", UpDownCounter, "{process}", "ended processes that wait until their parent span is known", "", one(func(s *Snapshot) int { return s.Waiting })),
+		own("limited", Counter, "{item}", "what limits took away from spans and log records: values_cut, attributes_dropped, events_dropped, links_dropped", "a signal is exported", counts(attrLimited, func(s *Snapshot) []Count { return s.Limited }), attrLimited),
+		own("ring.usage", UpDownCounter, "By", "unread bytes of the ring buffer", "", one(func(s *Snapshot) int { return s.RingBytes })),
+		own("ring.limit", UpDownCounter, "By", "size of the ring buffer", "", one(func(s *Snapshot) int { return s.RingSize })),
+		own("loop.age", Gauge, "s", "time since the event loop last moved; more than a few seconds mean a stuck agent", "", age),
+		own("config.reloads", Counter, "{reload}", "readings of the configuration file on SIGHUP: applied, failed (nothing changed)", "", counts(attrResult, reloads), attrResult),
+		own("config.time", Gauge, "s", "Unix time from which the configuration file in force applies: of the start, or of the last reload that was applied", "", configTime),
+		own("bpf.run.time", Counter, "s", "run time of the BPF programs", stats, runTime, attrProgram),
+		own("bpf.runs", Counter, "{run}", "runs of the BPF programs", stats, runs, attrProgram),
 
-		counts(of(otelconv.SDKExporterSpanExportedObservable{}, Counter, outcome, sent), exported(Spans)),
-		counts(of(otelconv.SDKExporterSpanInflightObservable{}, UpDownCounter, exporter, sent), inflight(Spans)),
-		counts(of(otelconv.SDKProcessorSpanQueueSize{}, UpDownCounter, component, sent), queued(Spans)),
-		counts(of(otelconv.SDKProcessorSpanQueueCapacity{}, UpDownCounter, component, sent), capacity(Spans)),
-		counts(of(otelconv.SDKExporterLogExportedObservable{}, Counter, outcome, sent), exported(LogRecords)),
-		counts(of(otelconv.SDKExporterLogInflightObservable{}, UpDownCounter, exporter, sent), inflight(LogRecords)),
-		counts(of(otelconv.SDKProcessorLogQueueSize{}, UpDownCounter, component, sent), queued(LogRecords)),
-		counts(of(otelconv.SDKProcessorLogQueueCapacity{}, UpDownCounter, component, sent), capacity(LogRecords)),
-		counts(own("queue.usage", UpDownCounter, "By", "memory of what waits in the queue", sent, attrSignal), queueUsage),
-		counts(own("store.items", UpDownCounter, "{item}", "spans or log records that wait on disk", sent, attrSignal), stored),
-		of(otelconv.SDKExporterOperationDuration{}, Histogram, outcome, sent),
+		of(otelconv.SDKExporterSpanExportedObservable{}, Counter, outcome, sent, exported(Spans)),
+		of(otelconv.SDKExporterSpanInflightObservable{}, UpDownCounter, exporter, sent, inflight(Spans)),
+		of(otelconv.SDKProcessorSpanQueueSize{}, UpDownCounter, component, sent, queued(Spans)),
+		of(otelconv.SDKProcessorSpanQueueCapacity{}, UpDownCounter, component, sent, capacity(Spans)),
+		of(otelconv.SDKExporterLogExportedObservable{}, Counter, outcome, sent, exported(LogRecords)),
+		of(otelconv.SDKExporterLogInflightObservable{}, UpDownCounter, exporter, sent, inflight(LogRecords)),
+		of(otelconv.SDKProcessorLogQueueSize{}, UpDownCounter, component, sent, queued(LogRecords)),
+		of(otelconv.SDKProcessorLogQueueCapacity{}, UpDownCounter, component, sent, capacity(LogRecords)),
+		own("queue.usage", UpDownCounter, "By", "memory of the items in the queue; the exporters of a signal share it", sent, queueUsage, attrSignal, semconv.OTelComponentNameKey),
+		own("store.items", UpDownCounter, "{item}", "spans or log records stored on disk", sent, stored, attrSignal, semconv.OTelComponentNameKey),
+		of(otelconv.SDKExporterOperationDuration{}, Histogram, outcome, sent, nil),
 
-		seconds(of(processconv.CPUTime{}, Counter, []attribute.Key{semconv.CPUModeKey}, ""), cpuTime),
-		counts(of(processconv.MemoryUsageObservable{}, UpDownCounter, nil, ""), memory),
+		of(processconv.CPUTime{}, Counter, []attribute.Key{semconv.CPUModeKey}, "", cpuTime),
+		of(processconv.MemoryUsageObservable{}, UpDownCounter, nil, "", memory),
 	}
 }
 
-// What the agent's goroutine tells.
+// Values of the agent's Snapshot.
 
-func events(r *reading, see observe[int64]) {
-	for _, e := range r.snapshot.Events {
-		see(int64(e.Count), attribute.String(attrEvent, e.Name))
-	}
-}
-
-func lost(r *reading, see observe[int64]) {
-	for _, l := range r.snapshot.Losses {
-		see(int64(l.Count), attribute.String(attrStage, string(l.Stage)), attribute.String(attrReason, l.Reason))
-	}
-	for _, f := range r.flows {
-		for _, d := range f.dropped() {
-			see(int64(d.Count), attribute.String(attrStage, string(StageDelivery)), attribute.String(attrReason, d.Name),
-				attribute.String(attrSignal, string(f.signal)))
+// counts observes counts by an attribute.
+func counts(by string, of func(*Snapshot) []Count) func(*reading, point) {
+	return func(r *reading, see point) {
+		for _, c := range of(r.snapshot) {
+			see(float64(c.Count), attribute.String(by, c.Name))
 		}
 	}
 }
 
-func lifetimes(r *reading, see observe[int64]) {
-	see(int64(r.snapshot.Ended), attribute.String(attrOutcome, "ended"))
-	see(int64(r.snapshot.LeftOut), attribute.String(attrOutcome, "left_out"))
-	see(int64(r.snapshot.SampledOut), attribute.String(attrOutcome, "sampled_out"))
+func lost(r *reading, see point) {
+	for _, l := range r.snapshot.Losses {
+		see(float64(l.Count), attribute.String(attrStage, string(l.Stage)), attribute.String(attrReason, l.Reason))
+	}
+	for _, f := range r.flows {
+		for why, n := range f.stats.Dropped {
+			see(float64(n), attribute.String(attrStage, string(StageDelivery)), attribute.String(attrReason, deliver.Reason(why).String()),
+				attribute.String(attrSignal, string(f.signal)), f.name())
+		}
+	}
 }
 
-func living(r *reading, see observe[int64])    { see(int64(r.snapshot.Living)) }
-func traces(r *reading, see observe[int64])    { see(int64(r.snapshot.Traces)) }
-func waiting(r *reading, see observe[int64])   { see(int64(r.snapshot.Waiting)) }
-func ringUsage(r *reading, see observe[int64]) { see(int64(r.snapshot.RingBytes)) }
-func ringLimit(r *reading, see observe[int64]) { see(int64(r.snapshot.RingSize)) }
+func lifetimes(s *Snapshot) []Count {
+	return []Count{{"ended", s.Ended}, {"filtered", s.Filtered}, {"sampled_out", s.SampledOut}, {"dropped", s.Dropped}}
+}
 
-func age(r *reading, see observe[float64]) {
+// one observes one number.
+func one(number func(*Snapshot) int) func(*reading, point) {
+	return func(r *reading, see point) { see(float64(number(r.snapshot))) }
+}
+
+func age(r *reading, see point) {
 	if !r.snapshot.At.IsZero() {
 		see(time.Since(r.snapshot.At).Seconds())
 	}
 }
 
-func runTime(r *reading, see observe[float64]) {
+func reloads(s *Snapshot) []Count {
+	return []Count{{"applied", s.Reloads}, {"failed", s.ReloadsFailed}}
+}
+
+func configTime(r *reading, see point) {
+	if at := r.snapshot.Configured; !at.IsZero() {
+		see(float64(at.UnixNano()) / 1e9)
+	}
+}
+
+func runTime(r *reading, see point) {
 	for _, p := range r.snapshot.Programs {
 		see(p.Time.Seconds(), attribute.String(attrProgram, p.Name))
 	}
 }
 
-func runs(r *reading, see observe[int64]) {
+func runs(r *reading, see point) {
 	for _, p := range r.snapshot.Programs {
-		see(int64(p.Runs), attribute.String(attrProgram, p.Name))
+		see(float64(p.Runs), attribute.String(attrProgram, p.Name))
 	}
 }
 
-// What the exporter tells.
+// Values of the exporter.
 
-// flow is one signal on its way.
+// flow is the delivery by one exporter.
 type flow struct {
 	signal    Signal
-	stats     otelexport.Stats
-	depth     otelexport.Depth
+	stats     deliver.Stats
+	depth     deliver.Depth
 	exporter  []attribute.KeyValue
 	processor []attribute.KeyValue
 }
 
-// dropped returns what was given up, by the reasons that the log has.
-func (f flow) dropped() []Count {
-	var all []Count
-	for reason, n := range f.stats.Dropped.All() {
-		all = append(all, Count{reason, n})
-	}
-	return all
-}
+// name is the exporter's, of which a signal can have several.
+func (f *flow) name() attribute.KeyValue { return f.exporter[1] }
 
-// each returns an observer of a value of the flow of one signal.
-func each(s Signal, value func(flow, observe[int64])) func(*reading, observe[int64]) {
-	return func(r *reading, see observe[int64]) {
+// each returns an observer of a value of one signal's flows.
+func each(s Signal, value func(flow, point)) func(*reading, point) {
+	return func(r *reading, see point) {
 		for _, f := range r.flows {
 			if f.signal == s {
 				value(f, see)
@@ -201,52 +205,51 @@ func each(s Signal, value func(flow, observe[int64])) func(*reading, observe[int
 	}
 }
 
-func exported(s Signal) func(*reading, observe[int64]) {
-	return each(s, func(f flow, see observe[int64]) {
-		see(int64(f.stats.Delivered), f.exporter...)
-		// What never reached the exporter is lost, but not by an export.
-		for _, d := range f.dropped() {
-			switch d.Name {
-			case "rejected", "too_large", "refused", "unsupported":
-				see(int64(d.Count), append(f.exporter[:len(f.exporter):len(f.exporter)], semconv.ErrorTypeKey.String(d.Name))...)
+func exported(s Signal) func(*reading, point) {
+	return each(s, func(f flow, see point) {
+		see(float64(f.stats.Delivered), f.exporter...)
+		// Drops before the export are not failed exports.
+		for why, n := range f.stats.Dropped {
+			if why := deliver.Reason(why); why.AfterSend() {
+				see(float64(n), append(f.exporter[:len(f.exporter):len(f.exporter)], semconv.ErrorTypeKey.String(why.String()))...)
 			}
 		}
 	})
 }
 
-func inflight(s Signal) func(*reading, observe[int64]) {
-	return each(s, func(f flow, see observe[int64]) { see(int64(f.depth.InFlight), f.exporter...) })
+func inflight(s Signal) func(*reading, point) {
+	return each(s, func(f flow, see point) { see(float64(f.depth.InFlight), f.exporter...) })
 }
 
-func queued(s Signal) func(*reading, observe[int64]) {
-	return each(s, func(f flow, see observe[int64]) { see(int64(f.depth.Queued), f.processor...) })
+func queued(s Signal) func(*reading, point) {
+	return each(s, func(f flow, see point) { see(float64(f.depth.Queued), f.processor...) })
 }
 
-func capacity(s Signal) func(*reading, observe[int64]) {
-	return each(s, func(f flow, see observe[int64]) { see(int64(f.depth.Capacity), f.processor...) })
+func capacity(s Signal) func(*reading, point) {
+	return each(s, func(f flow, see point) { see(float64(f.depth.Capacity), f.processor...) })
 }
 
-func stored(r *reading, see observe[int64]) {
+func stored(r *reading, see point) {
 	for _, f := range r.flows {
-		see(int64(f.stats.Stored), attribute.String(attrSignal, string(f.signal)))
+		see(float64(f.stats.Stored), attribute.String(attrSignal, string(f.signal)), f.name())
 	}
 }
 
-func queueUsage(r *reading, see observe[int64]) {
+func queueUsage(r *reading, see point) {
 	for _, f := range r.flows {
-		see(int64(f.depth.Bytes), attribute.String(attrSignal, string(f.signal)))
+		see(float64(f.depth.Bytes), attribute.String(attrSignal, string(f.signal)), f.name())
 	}
 }
 
-// What the kernel tells of procspan.
+// Values from the kernel about procspan.
 
-func cpuTime(r *reading, see observe[float64]) {
+func cpuTime(r *reading, see point) {
 	see(r.own.user.Seconds(), semconv.CPUModeUser)
 	see(r.own.system.Seconds(), semconv.CPUModeSystem)
 }
 
-func memory(r *reading, see observe[int64]) {
+func memory(r *reading, see point) {
 	if r.own.resident > 0 {
-		see(r.own.resident)
+		see(float64(r.own.resident))
 	}
 }

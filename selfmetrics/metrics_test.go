@@ -3,7 +3,6 @@ package selfmetrics
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,41 +13,24 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/otelconv"
 	"go.opentelemetry.io/otel/semconv/v1.43.0/processconv"
+
+	"github.com/procspan/procspan/test/doctable"
 )
 
-// The README has the table of all metrics; -update writes it.
-func TestMetricsInReadme(t *testing.T) {
-	const file, begin, end = "../README.md", "<!-- metrics -->\n", "<!-- /metrics -->"
-	readme, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(readme), begin)
-	got, after, foundEnd := strings.Cut(rest, end)
-	if !found || !foundEnd {
-		t.Fatalf("%s lacks the lines %s and %s", file, begin, end)
-	}
-	want := metricTable()
-	if *update {
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if got != want {
-		t.Errorf("the table of metrics in %s is not what the code has; run go test ./selfmetrics -run Readme -update", file)
-	}
+// docs/metrics.md has the table of all metrics; -update writes it.
+func TestMetricsInDocs(t *testing.T) {
+	doctable.Check(t, "../docs/metrics.md", "metrics", metricTable(), *update)
 }
 
 func metricTable() string {
 	var table strings.Builder
-	table.WriteString("| metric | kind, unit | what it says | attributes | when |\n|---|---|---|---|---|\n")
+	table.WriteString("| metric | kind, unit | description | attributes | when |\n|---|---|---|---|---|\n")
 	for _, m := range Metrics() {
 		var attributes []string
 		for _, a := range m.Attributes {
 			attributes = append(attributes, "`"+string(a)+"`")
 		}
-		fmt.Fprintf(&table, "| `%s` | %s, %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, m.Says, strings.Join(attributes, ", "), m.When)
+		fmt.Fprintf(&table, "| `%s` | %s, %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, m.Description, strings.Join(attributes, ", "), m.When)
 	}
 	return table.String()
 }
@@ -124,7 +106,7 @@ func TestMetricsOfTheConventions(t *testing.T) {
 	}
 }
 
-// The list is what is told: nothing is missing, nothing too many, each of its
+// The list equals what is exported: nothing is missing, nothing too many, each of its
 // kind, in its unit and with its attributes.
 func TestMetricsAreAll(t *testing.T) {
 	o, _ := testOptions(pull())
@@ -134,25 +116,25 @@ func TestMetricsAreAll(t *testing.T) {
 	if err := m.instrument("test", w.reading); err != nil {
 		t.Fatal(err)
 	}
-	m.attempted(Spans, "collector.example:4317")(1, "UNAVAILABLE")
-	var told metricdata.ResourceMetrics
-	if err := reader.Collect(context.Background(), &told); err != nil {
+	m.attempted(Spans, 0, grpcTo("collector.example:4317"))(1, "UNAVAILABLE")
+	var exported metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &exported); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]metricdata.Metrics{}
-	for _, m := range told.ScopeMetrics[0].Metrics {
+	for _, m := range exported.ScopeMetrics[0].Metrics {
 		got[m.Name] = m
 	}
 	for _, want := range Metrics() {
 		m, ok := got[want.Name]
 		if !ok {
-			t.Errorf("%s is not told", want.Name)
+			t.Errorf("%s is not exported", want.Name)
 			continue
 		}
 		delete(got, want.Name)
 		kind, attributes := shapeOf(m.Data)
-		if kind != want.Kind || m.Unit != want.Unit || m.Description != want.Says || want.Says == "" {
-			t.Errorf("%s is a %s in %s that says %q; the list has a %s in %s: %q", m.Name, kind, m.Unit, m.Description, want.Kind, want.Unit, want.Says)
+		if kind != want.Kind || m.Unit != want.Unit || m.Description != want.Description || want.Description == "" {
+			t.Errorf("%s is a %s in %s described as %q; the list has a %s in %s: %q", m.Name, kind, m.Unit, m.Description, want.Kind, want.Unit, want.Description)
 		}
 		var listed []string
 		for _, a := range want.Attributes {
@@ -164,7 +146,7 @@ func TestMetricsAreAll(t *testing.T) {
 		}
 	}
 	for name := range got {
-		t.Errorf("%s is told, and not in the list", name)
+		t.Errorf("%s is exported, but not in the list", name)
 	}
 	if err := m.shutdown(context.Background()); err != nil {
 		t.Error(err)

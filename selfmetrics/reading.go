@@ -7,53 +7,42 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/otelexport/deliver"
 )
 
-// reading is all that is told at one time.
+// reading is the input of one collection.
 type reading struct {
 	snapshot *Snapshot
 	flows    []flow
 	own      usage
 }
 
-// target is where a delivery goes.
-type target struct {
-	Delivery
-	spans, logRecords string // host:port; "" is nowhere
-}
-
-// reading reads what there is to tell. It may be called by any goroutine.
+// reading collects the current values. Any goroutine may call it.
 func (w *Watch) reading() reading {
 	r := reading{snapshot: w.latest.Load(), own: ownUsage()}
 	if r.snapshot == nil {
-		r.snapshot = &Snapshot{} // the kernel programs are still being loaded
+		r.snapshot = &Snapshot{} // the BPF programs are still being loaded
 	}
 	to := w.delivery.Load()
 	if to == nil {
 		return r
 	}
-	spans, logRecords := to.Stats()
-	spanDepth, logDepth := to.Depth()
-	for _, f := range []struct {
-		flow
-		to string
-	}{
-		{flow{signal: Spans, stats: spans, depth: spanDepth}, to.spans},
-		{flow{signal: LogRecords, stats: logRecords, depth: logDepth}, to.logRecords},
-	} {
-		if f.to == "" {
-			continue
+	for _, s := range (*to).States() {
+		f := flow{signal: Spans, stats: s.Stats, depth: s.Depth}
+		if s.Signal == deliver.LogRecords {
+			f.signal = LogRecords
 		}
-		f.exporter, f.processor = exporterAttributes(f.signal, f.to), processorAttributes(f.signal)
-		r.flows = append(r.flows, f.flow)
+		f.exporter, f.processor = exporterAttributes(f.signal, s.Index, s.Exporter), processorAttributes(f.signal, s.Index)
+		r.flows = append(r.flows, f)
 	}
 	return r
 }
 
-// usage is what procspan itself takes.
+// usage is what procspan itself uses.
 type usage struct {
 	user, system time.Duration // CPU time
-	resident     int64         // bytes; 0 where it is not known
+	resident     int64         // bytes; 0 if unknown
 }
 
 func ownUsage() usage {

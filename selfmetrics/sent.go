@@ -10,13 +10,13 @@ import (
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
-	"google.golang.org/grpc"
 
 	"github.com/procspan/procspan/config"
-	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/otelexport/deliver"
 )
 
 // The pauses between the attempts of one export.
@@ -25,78 +25,110 @@ const (
 	maxPause   = 5 * time.Second
 )
 
-// newSent returns a reader that sends every so often, and what releases its
+// newSent returns a reader that sends periodically, and the function that closes its
 // connection.
 func newSent(o Options) (sdk.Reader, func() error, error) {
 	p := o.Metrics.Periodic
-	conn, err := otelexport.Dial(p.Exporter, o.TLS, o.Version)
+	// The exporters always read OTEL_EXPORTER_OTLP_*. All of it is overridden, but
+	// they print what they cannot parse, including values of headers.
+	otel.SetLogger(logr.Discard())
+	connect := overGRPC
+	if p.Exporter.OTLPHTTP != nil {
+		connect = overHTTP
+	}
+	exporter, end, err := connect(o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare the export of metrics: %w", err)
+	}
+	sender := &sender{Exporter: exporter, to: p.Exporter.Exporter(), resource: o.Resource, log: o.Log}
+	return sdk.NewPeriodicReader(sender, sdk.WithInterval(p.Interval), sdk.WithTimeout(p.Timeout)), end, nil
+}
+
+func overGRPC(o Options) (sdk.Exporter, func() error, error) {
+	p := o.Metrics.Periodic
+	conn, err := deliver.Dial(*p.Exporter.OTLPGRPC, o.TLS, o.Version)
 	if err != nil {
 		return nil, nil, err
 	}
-	exporter, err := newExporter(p, conn)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("prepare the export of metrics: %w", err), conn.Close())
-	}
-	sender := &sender{Exporter: exporter, to: p.Exporter, resource: o.Resource, log: o.Log}
-	return sdk.NewPeriodicReader(sender, sdk.WithInterval(p.Interval), sdk.WithTimeout(p.Timeout)), conn.Close, nil
-}
-
-func newExporter(p *config.PeriodicReader, conn *grpc.ClientConn) (*otlpmetricgrpc.Exporter, error) {
-	headers := make(map[string]string, len(p.Exporter.Headers))
-	for _, h := range p.Exporter.Headers {
-		headers[h.Name] = h.Value.Reveal()
-	}
-	// The exporter reads OTEL_EXPORTER_OTLP_* in any case. Everything it could
-	// take from there is overridden here, but what it cannot parse it prints,
-	// values of headers included.
-	otel.SetLogger(logr.Discard())
-	return otlpmetricgrpc.New(context.Background(),
-		otlpmetricgrpc.WithGRPCConn(conn), // endpoint, TLS and compression are the connection's
-		otlpmetricgrpc.WithHeaders(headers),
-		otlpmetricgrpc.WithTimeout(p.Exporter.Timeout),
+	exporter, err := otlpmetricgrpc.New(context.Background(),
+		otlpmetricgrpc.WithGRPCConn(conn), // with endpoint, TLS and compression
+		otlpmetricgrpc.WithHeaders(headers(p.Exporter.Exporter())),
+		otlpmetricgrpc.WithTimeout(p.Exporter.Exporter().Common().Timeout),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
 			Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: p.Timeout,
 		}),
-		otlpmetricgrpc.WithTemporalitySelector(temporality(p.Temporality)),
+		otlpmetricgrpc.WithTemporalitySelector(temporalities[p.Temporality]),
 		otlpmetricgrpc.WithAggregationSelector(sdk.DefaultAggregationSelector),
 	)
-}
-
-func temporality(t config.Temporality) sdk.TemporalitySelector {
-	switch t {
-	case config.Delta:
-		return sdk.DeltaTemporalitySelector
-	case config.LowMemory:
-		return sdk.LowMemoryTemporalitySelector
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
 	}
-	return sdk.CumulativeTemporalitySelector
+	return exporter, conn.Close, nil
 }
 
-// sender is the exporter as the reader has it: it says once that sending fails,
-// and once that it works again. What could not be sent is sent with the next
-// export, unless counters are delta.
+func overHTTP(o Options) (sdk.Exporter, func() error, error) {
+	p := o.Metrics.Periodic
+	client := deliver.HTTPClient(*p.Exporter.OTLPHTTP, o.TLS)
+	compression := otlpmetrichttp.NoCompression
+	if p.Exporter.Exporter().Common().Compression != "none" { // the SDK has no zstd
+		compression = otlpmetrichttp.GzipCompression
+	}
+	exporter, err := otlpmetrichttp.New(context.Background(),
+		otlpmetrichttp.WithHTTPClient(client), // with TLS and the proxy
+		otlpmetrichttp.WithEndpointURL(p.Exporter.OTLPHTTP.URL),
+		otlpmetrichttp.WithHeaders(headers(p.Exporter.Exporter())),
+		otlpmetrichttp.WithCompression(compression),
+		otlpmetrichttp.WithTimeout(p.Exporter.Exporter().Common().Timeout),
+		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
+			Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: p.Timeout,
+		}),
+		otlpmetrichttp.WithTemporalitySelector(temporalities[p.Temporality]),
+		otlpmetrichttp.WithAggregationSelector(sdk.DefaultAggregationSelector),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	return exporter, func() error { client.CloseIdleConnections(); return nil }, nil
+}
+
+func headers(e config.Exporter) map[string]string {
+	all := make(map[string]string, len(e.Common().Headers))
+	for _, h := range e.Common().Headers {
+		all[h.Name] = h.Value.Reveal()
+	}
+	return all
+}
+
+var temporalities = map[config.Temporality]sdk.TemporalitySelector{
+	config.Cumulative: sdk.CumulativeTemporalitySelector,
+	config.Delta:      sdk.DeltaTemporalitySelector,
+	config.LowMemory:  sdk.LowMemoryTemporalitySelector,
+}
+
+// sender is an exporter that logs the first failure and the recovery. Cumulative
+// counters lose nothing by a failed export; the next one includes it.
 type sender struct {
-	*otlpmetricgrpc.Exporter
-	to       config.OTLPGRPC
+	sdk.Exporter
+	to       config.Exporter
 	resource *resource.Resource
 	log      *slog.Logger
 	failing  bool // exports come one at a time
 }
 
-// Export sends the metrics. Its failures are logged, and are none for the reader,
-// which would log each.
+// Export sends the metrics. It logs failures itself and never returns them, since the
+// reader would log each.
 func (s *sender) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
-	metrics.Resource = s.resource // as it is: the SDK adds OTEL_RESOURCE_ATTRIBUTES
+	metrics.Resource = s.resource // the SDK's has OTEL_RESOURCE_ATTRIBUTES, too
 	switch err := s.Exporter.Export(ctx, metrics); {
 	case err == nil:
 		if s.failing {
-			s.log.Info("metrics are delivered again", "endpoint", s.to.Target)
+			s.log.Info("metrics export recovered", "endpoint", s.to.Target())
 		}
 		s.failing = false
-	case errors.Is(ctx.Err(), context.Canceled): // for the last one
+	case errors.Is(ctx.Err(), context.Canceled): // by the last export
 	case !s.failing:
 		s.failing = true
-		s.log.Warn("metrics cannot be delivered; the next are tried all the same", "error", otelexport.Failure("metrics", s.to, err))
+		s.log.Warn("metrics export failed, will retry", "error", deliver.Failure("metrics", s.to, err))
 	}
 	return nil
 }

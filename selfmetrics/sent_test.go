@@ -68,8 +68,8 @@ func (c *collector) push(interval time.Duration, t config.Temporality) config.Me
 	m := config.DefaultMetrics()
 	m.Prometheus = nil
 	m.Periodic.Interval, m.Periodic.Temporality = interval, t
-	m.Periodic.Exporter.Target = c.addr
-	m.Periodic.Exporter.Headers = []config.Header{{Name: "authorization", Value: "Bearer s3cr3t-token"}}
+	m.Periodic.Exporter.OTLPGRPC.Target = c.addr
+	m.Periodic.Exporter.OTLPGRPC.Headers = []config.Header{{Name: "authorization", Value: config.NewSecret("Bearer s3cr3t-token")}}
 	return m
 }
 
@@ -128,7 +128,7 @@ func TestSent(t *testing.T) {
 	if len(all) != len(Metrics()) {
 		t.Errorf("%d metrics came, want %d", len(all), len(Metrics()))
 	}
-	if sum := all["procspan.lifetimes"].GetSum(); !sum.GetIsMonotonic() || len(sum.GetDataPoints()) != 3 ||
+	if sum := all["procspan.lifetimes"].GetSum(); !sum.GetIsMonotonic() || len(sum.GetDataPoints()) != 4 ||
 		sum.AggregationTemporality != metricspb.AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE {
 		t.Errorf("procspan.lifetimes is %v", sum)
 	}
@@ -183,7 +183,7 @@ func TestSendingFails(t *testing.T) {
 	if err := w.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"metrics cannot be delivered", "PermissionDenied", "check the exporter's headers", "metrics are delivered again"} {
+	for _, want := range []string{"metrics export failed", "PERMISSION_DENIED", "check the exporter's headers", "metrics export recovered"} {
 		if n := strings.Count(out.String(), want); n != 1 {
 			t.Errorf("the log has %q %d times, want once", want, n)
 		}
@@ -202,16 +202,16 @@ func TestCollectorIsAway(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_ = w.Shutdown(ctx)
-	if !strings.Contains(out.String(), "metrics cannot be delivered") {
+	if !strings.Contains(out.String(), "metrics export failed") {
 		t.Errorf("the log does not say it:\n%s", out)
 	}
 }
 
 func TestProbeExporter(t *testing.T) {
 	c := newCollector(t, 1)
-	to := c.push(time.Hour, config.Cumulative).Periodic.Exporter
+	to := c.push(time.Hour, config.Cumulative).Periodic.Exporter.Exporter()
 	err := ProbeExporter(t.Context(), to, nil, "0.0.0-test")
-	if err == nil || !strings.Contains(err.Error(), "PermissionDenied: not with <redacted>; check") {
+	if err == nil || !strings.Contains(err.Error(), "PERMISSION_DENIED: not with <redacted>; check") {
 		t.Errorf("refused: got %v", err)
 	}
 	if err := ProbeExporter(t.Context(), to, nil, "0.0.0-test"); err != nil {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -13,23 +15,24 @@ type handler = http.Handler
 
 const (
 	// requestTimeout bounds each part of an exchange: reading the request, and
-	// answering.
+	// answering it.
 	requestTimeout = 10 * time.Second
-	// idleTimeout is how long a connection waits for the next request; a scrape a
-	// minute keeps its own.
+	// idleTimeout bounds the wait for the next request. A scrape per minute keeps its
+	// connection.
 	idleTimeout = 2 * time.Minute
 	maxHeader   = 16 << 10 // bytes
+	// maxConnections bounds the file descriptors that clients of a port can take.
+	maxConnections = 16
 )
 
 // server answers HTTP at one address, in goroutines of its own.
 type server struct {
 	http     http.Server
 	listener net.Listener
-	done     chan struct{} // closed when it serves no more
+	done     chan struct{} // closed when Serve has returned
 }
 
-// listen returns a server at work. option says what to change where the address
-// cannot be had.
+// listen starts a server. option is the setting to change if the address is in use.
 func listen(what, option, address string, h handler, log *slog.Logger) (*server, error) {
 	listener, err := bind(what, option, address)
 	if err != nil {
@@ -43,15 +46,43 @@ func listen(what, option, address string, h handler, log *slog.Logger) (*server,
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         new(connections).changed,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error(what+" no longer served", "error", err)
+			log.Error("server stopped", "server", what, "error", err)
 		}
 	}()
 	return s, nil
+}
+
+// connections are the open ones of a server, the longest in its state first. A new
+// one beyond maxConnections closes the first: idle connections cannot keep a scrape
+// or a probe out, as they could if the server stopped accepting.
+type connections struct {
+	mu   sync.Mutex
+	open []net.Conn
+}
+
+func (c *connections) changed(conn net.Conn, to http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.open, conn)
+	if i >= 0 {
+		c.open = slices.Delete(c.open, i, i+1)
+	}
+	// The goroutine of a connection that was closed here may still report what it read
+	// before.
+	if to == http.StateClosed || i < 0 && to != http.StateNew {
+		return
+	}
+	if len(c.open) == maxConnections {
+		_ = c.open[0].Close() // its goroutine reports the rest
+		c.open = slices.Delete(c.open, 0, 1)
+	}
+	c.open = append(c.open, conn)
 }
 
 func bind(what, option, address string) (net.Listener, error) {
@@ -62,7 +93,7 @@ func bind(what, option, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// tryBind says why a server for this could not listen at an address, if so.
+// tryBind returns why a server could not listen at an address, or nil.
 func tryBind(what, option, address string) error {
 	listener, err := bind(what, option, address)
 	if err != nil {
@@ -73,7 +104,7 @@ func tryBind(what, option, address string) error {
 
 func (s *server) address() string { return s.listener.Addr().String() }
 
-// close ends it at once: whoever asks now gets no answer.
+// close closes the listener and every connection.
 func (s *server) close() error {
 	err := s.http.Close()
 	<-s.done

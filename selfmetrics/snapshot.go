@@ -3,66 +3,71 @@ package selfmetrics
 import (
 	"time"
 
-	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/otelexport/deliver"
 )
 
-// Snapshot is what the agent's goroutine knew at one moment. Counts are since the
-// start of the agent.
+// Snapshot is the agent's state at one moment. Counts are since its start.
 type Snapshot struct {
-	// At is when it was taken: the event loop moved then.
+	// At is when it was taken; the event loop moved then.
 	At time.Time
-	// Observing says that forks, execs and exits are seen; false once that ended.
+	// Observing reports whether forks, execs and exits are seen; false while stopping.
 	Observing bool
 
-	Events []Count // that came from the kernel, by kind
+	Events []Count // from the kernel, by kind
 	Losses []Loss
 
-	Living  int // processes in the table
-	Traces  int // traces that have a living process
-	Waiting int // ended lifetimes that wait to know what they hang on
+	Living  int // running processes in the table
+	Traces  int // traces with a running process
+	Waiting int // ended lifetimes that wait for their parent span
 
-	Ended      uint64 // lifetimes that were handed on
-	LeftOut    uint64 // processes too short for a span
-	SampledOut uint64 // processes of traces that are not exported
+	Ended      uint64 // exported lifetimes
+	Filtered   uint64 // processes too short for a span
+	SampledOut uint64 // processes of unsampled traces
+	Dropped    uint64 // processes dropped by rules
 
-	RingBytes, RingSize int // what of the ring buffer was not read yet, and all of it
+	Rules []Count // processes dropped, by rule
 
-	// Programs is what the kernel counted of its programs; empty unless it counts.
+	Limited []Count // values, attributes, events and links that limits cut or dropped
+
+	RingBytes, RingSize int // unread and total bytes of the ring buffer
+
+	// Reloads and ReloadsFailed count how often the configuration file was read again.
+	Reloads, ReloadsFailed uint64
+	Configured             time.Time // from when on the file in force applies
+
+	// Programs is empty unless the kernel keeps statistics of BPF programs.
 	Programs []Program
 }
 
-// Count is how many there were of one kind.
+// Count counts one kind.
 type Count struct {
 	Name  string
 	Count uint64
 }
 
-// Loss is something that went missing, in the words of the log.
+// Loss counts one kind of loss, by its reason in the log.
 type Loss struct {
 	Stage  Stage
 	Reason string
 	Count  uint64
 }
 
-// Stage is where something went missing.
+// Stage is where a loss occurred.
 type Stage string
 
-// The stages, in the order in which data passes them.
+// The stages, in the order of the data.
 const (
-	StageKernel   Stage = "kernel"   // before it reached procspan
-	StageTable    Stage = "table"    // in procspan, from the record to the table of the living
-	StageDelivery Stage = "delivery" // a span or log record on its way to the server
+	StageKernel   Stage = "kernel"   // before the ring buffer
+	StageTable    Stage = "table"    // from the record to the table of processes
+	StageDelivery Stage = "delivery" // from the queue to the server
 )
 
-// Program is what the kernel counted of one of its programs.
+// Program has the kernel's statistics of one BPF program.
 type Program struct {
 	Name string
 	Runs uint64
 	Time time.Duration
 }
 
-// Delivery is what the exporter knows of the delivery of spans and log records.
-type Delivery interface {
-	Stats() (spans, logRecords otelexport.Stats)
-	Depth() (spans, logRecords otelexport.Depth)
-}
+// Delivery reports the delivery by each exporter.
+type Delivery interface{ States() []deliver.State }

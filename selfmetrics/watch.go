@@ -11,21 +11,21 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/procspan/procspan/config"
-	"github.com/procspan/procspan/otelexport"
+	"github.com/procspan/procspan/otelexport/deliver"
 )
 
-// What to change where a port cannot be had.
+// Settings to change if a port is in use.
 const (
 	healthEndpoint = "endpoint in distribution.procspan.health"
 	prometheusPort = "port in meter_provider's pull reader (OTEL_EXPORTER_PROMETHEUS_PORT)"
 )
 
-// Options are what a Watch is made from.
+// Options configure a Watch.
 type Options struct {
-	// Metrics says where metrics go; nil is nowhere.
+	// Metrics is the destination of metrics; nil for none.
 	Metrics *config.Metrics
-	// TLS is for the periodic reader's exporter unless that is insecure; nil is the
-	// system's roots.
+	// TLS is for the periodic reader's exporter, unless that is insecure; nil means
+	// the system's roots.
 	TLS    *tls.Config
 	Health config.Health
 	// Resource describes the agent.
@@ -34,19 +34,19 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Watch tells others how procspan does. A nil one watches nothing.
+// Watch exports metrics and answers probes. A nil Watch does nothing.
 type Watch struct {
 	log      *slog.Logger
 	latest   atomic.Pointer[Snapshot]
-	delivery atomic.Pointer[target]
+	delivery atomic.Pointer[Delivery]
 
 	meter   *meter // nil without metrics
 	servers []*server
 	stop    sync.Once
 }
 
-// Start returns a Watch at work, or nil where there is nothing to tell. Its
-// ports are bound when it returns.
+// Start returns a running Watch, or nil if nothing is configured. Its ports are
+// bound when it returns.
 func Start(o Options) (*Watch, error) {
 	if o.Metrics == nil && o.Health.Endpoint == "" {
 		return nil, nil
@@ -78,47 +78,45 @@ func (w *Watch) start(o Options) error {
 	return nil
 }
 
-// serve has a server answer at address, and says where.
+// serve starts a server at address and logs its URL.
 func (w *Watch) serve(what, option, address, path string, handler handler) error {
 	s, err := listen(what, option, address, handler, w.log)
 	if err != nil {
 		return err
 	}
 	w.servers = append(w.servers, s)
-	w.log.Info(what+" served", "url", "http://"+s.address()+path)
+	w.log.Info("serving "+what, "url", "http://"+s.address()+path)
 	return nil
 }
 
-// Publish takes what the agent's goroutine knows now, which must not be changed
-// any more.
+// Publish makes s the current state. The caller must not change it any more.
 func (w *Watch) Publish(s *Snapshot) {
 	if w != nil {
 		w.latest.Store(s)
 	}
 }
 
-// Watches reports whether anyone is to be told: whether to Publish.
+// Watches reports whether there is a reader: whether to Publish.
 func (w *Watch) Watches() bool { return w != nil }
 
-// Attempted returns what is to be told of attempts to send spans, and log
-// records, to a server; nil where nobody wants to know.
-func (w *Watch) Attempted(s Signal, target string) otelexport.Attempted {
+// Attempted returns the recorder of attempts of the i-th exporter of a signal; nil
+// without metrics.
+func (w *Watch) Attempted(s Signal, i int, to config.Exporter) deliver.Attempted {
 	if w == nil || w.meter == nil {
 		return nil
 	}
-	return w.meter.attempted(s, target)
+	return w.meter.attempted(s, i, to)
 }
 
-// Follow has the metrics tell of a delivery of spans and of log records, each to
-// host:port; "" where they are not sent.
-func (w *Watch) Follow(d Delivery, spansTo, logRecordsTo string) {
+// Follow adds the metrics of a delivery.
+func (w *Watch) Follow(d Delivery) {
 	if w != nil {
-		w.delivery.Store(&target{d, spansTo, logRecordsTo})
+		w.delivery.Store(&d)
 	}
 }
 
-// Shutdown sends what was counted last, until ctx ends, and ends all that was
-// started. It may be called again, and does nothing then.
+// Shutdown exports once more, until ctx ends, and stops everything Start started.
+// Further calls do nothing.
 func (w *Watch) Shutdown(ctx context.Context) error {
 	if w == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/procspan/procspan/config"
 )
 
-// Without configuration there is nothing, and nothing to do for whoever reports.
+// Without configuration there is no Watch, and reporting to it does nothing.
 func TestNothingToTell(t *testing.T) {
 	o, out := testOptions(config.Metrics{})
 	o.Metrics = nil
@@ -20,11 +20,11 @@ func TestNothingToTell(t *testing.T) {
 	if w != nil || err != nil {
 		t.Fatalf("got %v, %v", w, err)
 	}
-	if w.Watches() || w.Attempted(Spans, "a:1") != nil {
-		t.Error("somebody wants to know")
+	if w.Watches() || w.Attempted(Spans, 0, grpcTo("a:1")) != nil {
+		t.Error("a Watch without configuration has a reader")
 	}
 	w.Publish(fullSnapshot())
-	w.Follow(delivery{}, "a:1", "")
+	w.Follow(delivery{})
 	if err := w.Shutdown(context.Background()); err != nil || out.String() != "" {
 		t.Errorf("got %v, and the log\n%s", err, out)
 	}
@@ -38,12 +38,12 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Shutdown(context.Background())
-	if w.meter != nil || w.Attempted(Spans, "a:1") != nil {
-		t.Error("there are metrics, and nobody asked for them")
+	if w.meter != nil || w.Attempted(Spans, 0, grpcTo("a:1")) != nil {
+		t.Error("there are metrics, though none are configured")
 	}
 	url := "url=http://" + w.servers[0].address() + "/readyz"
 	if !strings.Contains(out.String(), url) || !strings.Contains(url, "127.0.0.1") && !strings.Contains(url, "[::1]") {
-		t.Errorf("the log does not say that it is at %s:\n%s", url, out)
+		t.Errorf("no %s in the log:\n%s", url, out)
 	}
 	for _, tc := range []struct {
 		status      string

@@ -1,10 +1,10 @@
-package agent
+package command
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -13,13 +13,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/internal/capability"
 )
 
-// A command must find the id of its own span in its environment. That id is
-// made from its pid and its start time, which nobody knows before it is forked.
-// So procspan starts itself as the launcher, which waits until it is told what
-// to put into the environment, and then becomes the command. Who the command is
-// run as it becomes only then: that user need not be one who may execute procspan.
+// A command finds the id of its own span in its environment. That id is made from
+// the command's pid and start time, which exist only after the fork. So procspan
+// starts itself as a launcher, which waits for the variables to set and then
+// becomes the command. It changes its user only then: that user need not be
+// allowed to execute procspan.
 
 // A launcher's arguments.
 const (
@@ -29,7 +31,7 @@ const (
 	launcherCommand = 3                   // the file to execute, followed by its arguments
 )
 
-// failure is what a launcher could not do.
+// failure is the step at which a launcher failed.
 type failure struct {
 	Step  uint32
 	Errno uint32
@@ -37,30 +39,33 @@ type failure struct {
 
 const (
 	stepUser uint32 = iota + 1
+	stepCapabilities
 	stepExec
 )
 
 // IsLauncher reports whether this process was started as a launcher.
 func IsLauncher() bool { return os.Args[0] == launcherName && len(os.Args) > launcherCommand+1 }
 
-// Launch becomes the command. It does not return.
-func Launch() {
+// Become makes this launcher the command. It does not return.
+func Become() {
 	ordersFile, err1 := inherited(os.Args[launcherOrders])
 	failedFile, err2 := inherited(os.Args[launcherFailed])
 	if err1 != nil || err2 != nil {
 		os.Exit(execAborted)
 	}
-	text, err := io.ReadAll(ordersFile)
-	orders, whole := strings.CutSuffix(string(text), endOfOrders)
-	if err != nil || !whole { // procspan has ended meanwhile
+	var o orders
+	if json.NewDecoder(ordersFile).Decode(&o) != nil { // procspan ended meanwhile
 		os.Exit(execAborted)
 	}
-	user, variables, _ := strings.Cut(orders, "\x00")
 	env := os.Environ()
-	for variable := range strings.SplitSeq(variables, "\x00") {
+	for _, variable := range o.Variables {
 		env = setVariable(env, variable)
 	}
-	step, err := stepUser, become(user)
+	step, err := stepUser, become(o.User)
+	if err == nil {
+		// The binary's file capabilities would open, and execute, what the user may not.
+		step, err = stepCapabilities, capability.Drop()
+	}
 	if err == nil {
 		step, err = stepExec, syscall.Exec(os.Args[launcherCommand], os.Args[launcherCommand+1:], env)
 	}
@@ -72,39 +77,28 @@ func Launch() {
 	os.Exit(execAborted)
 }
 
-// userText is a credential as become reads it: "" for none, else the ids of the
-// user, the group and the other groups.
-func userText(c *syscall.Credential) string {
-	if c == nil {
-		return ""
-	}
-	text := fmt.Sprintf("%d,%d", c.Uid, c.Gid)
-	for _, group := range c.Groups {
-		text += fmt.Sprintf(",%d", group)
-	}
-	return text
+// orders are what a launcher does before it becomes the command.
+type orders struct {
+	User      *syscall.Credential // to become; nil is none
+	Variables []string            // NAME=value to set in the environment, NAME to remove
 }
 
-// become makes this process the user's.
-func become(user string) error {
-	if user == "" {
+// become changes the user of this process.
+func become(user *syscall.Credential) error {
+	if user == nil {
 		return nil
 	}
-	var ids []int
-	for text := range strings.SplitSeq(user, ",") {
-		id, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, int(id))
+	groups := make([]int, len(user.Groups))
+	for i, id := range user.Groups {
+		groups[i] = int(id)
 	}
-	if err := syscall.Setgroups(ids[2:]); err != nil {
+	if err := syscall.Setgroups(groups); err != nil {
 		return err
 	}
-	if err := syscall.Setgid(ids[1]); err != nil {
+	if err := syscall.Setgid(int(user.Gid)); err != nil {
 		return err
 	}
-	return syscall.Setuid(ids[0])
+	return syscall.Setuid(int(user.Uid))
 }
 
 // inherited opens a descriptor, for this process alone.
@@ -117,12 +111,8 @@ func inherited(number string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), number), nil
 }
 
-const (
-	// execAborted is the exit code of a launcher whose exec did not happen.
-	execAborted = 125
-	// endOfOrders tells the end of the orders from that of procspan.
-	endOfOrders = "\x00\n"
-)
+// execAborted is the exit code of a launcher whose exec did not happen.
+const execAborted = 125
 
 // setVariable sets NAME=value in env; NAME alone removes it.
 func setVariable(env []string, variable string) []string {
@@ -140,18 +130,18 @@ func setVariable(env []string, variable string) []string {
 	return env
 }
 
-// launcher is a started launcher.
-type launcher struct {
+// Launcher is a running launcher.
+type Launcher struct {
 	process        *os.Process
-	command        Command
+	command        *Command
 	orders, failed *os.File
 }
 
-// startLauncher starts a launcher for the command, with none of the ambient
-// capabilities that procspan may have been given.
-func startLauncher(command Command) (*launcher, error) {
-	fail := func(err error) (*launcher, error) {
-		return nil, fmt.Errorf("start the launcher of %s: %w", command.Path, err)
+// Start starts a launcher for the command, without the ambient capabilities that
+// procspan may hold.
+func Start(c *Command) (*Launcher, error) {
+	fail := func(err error) (*Launcher, error) {
+		return nil, fmt.Errorf("start the launcher of %s: %w", c.Path, err)
 	}
 	orders, ordersEnd, err := childPipe(0)
 	if err != nil {
@@ -165,14 +155,14 @@ func startLauncher(command Command) (*launcher, error) {
 	}
 	defer failedEnd.Close()
 
-	// They are the thread's, and the child is forked from this one. Old kernels
-	// without them have nothing to clear.
+	// Ambient capabilities belong to the thread, and the child is forked from this
+	// one. Old kernels without them have nothing to clear.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-	args := []string{launcherName, ordersEnd.Name(), failedEnd.Name(), command.Path}
-	process, err := os.StartProcess("/proc/self/exe", append(args, command.Args...), &os.ProcAttr{
-		Env:   command.Env,
+	args := []string{launcherName, ordersEnd.Name(), failedEnd.Name(), c.Path}
+	process, err := os.StartProcess("/proc/self/exe", append(args, c.Args...), &os.ProcAttr{
+		Env:   c.Env,
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 	if err != nil {
@@ -180,12 +170,12 @@ func startLauncher(command Command) (*launcher, error) {
 		failed.Close()
 		return fail(fmt.Errorf("%w; is /proc mounted?", err))
 	}
-	return &launcher{process: process, command: command, orders: orders, failed: failed}, nil
+	return &Launcher{process: process, command: c, orders: orders, failed: failed}, nil
 }
 
 // childPipe returns the two ends of a pipe: ours, and the child's, 0 to read and
-// 1 to write, which is named by its number and stays open in the child. It must
-// not take the place of a file that the command inherits.
+// 1 to write. The child's is named by its number and stays open in the child,
+// without replacing a file that the command inherits.
 func childPipe(end int) (ours, childs *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -197,34 +187,36 @@ func childPipe(end int) (ours, childs *os.File, err error) {
 	return os.NewFile(uintptr(fds[1-end]), ""), os.NewFile(uintptr(fds[end]), strconv.Itoa(fds[end])), nil
 }
 
-// launch has the launcher become the command, with these variables, NAME=value,
-// in its environment. A *StartError says that it could not.
-func (l *launcher) launch(variables []string) error {
-	orders := append([]string{userText(l.command.Credential)}, variables...)
-	_, err := l.orders.WriteString(strings.Join(orders, "\x00") + endOfOrders)
+// Launch makes the launcher become the command, with these variables, NAME=value,
+// in its environment. The error is a *StartError where the command is at fault.
+func (l *Launcher) Launch(variables []string) error {
+	err := json.NewEncoder(l.orders).Encode(orders{l.command.Credential, variables})
 	err = errors.Join(err, l.orders.Close())
 	path := l.command.Path
-	if err != nil && !errors.Is(err, syscall.EPIPE) { // it was killed: waiting tells
-		_, abortErr := l.abort()
+	if err != nil && !errors.Is(err, syscall.EPIPE) { // EPIPE: it was killed, which Wait reports
+		_, abortErr := l.Abort()
 		return fmt.Errorf("launch %s: %w", path, errors.Join(err, abortErr))
 	}
 	var f failure
 	err = binary.Read(l.failed, binary.NativeEndian, &f)
 	l.failed.Close()
-	if err != nil { // the end: it is the command now
+	if err != nil { // the exec closed the pipe
 		return nil
 	}
 	_, err = l.process.Wait()
 	errno := syscall.Errno(f.Errno)
-	if f.Step == stepUser {
+	switch {
+	case f.Step == stepUser && l.command.Credential != nil:
 		return errors.Join(fmt.Errorf("launch %s: become user %d: %w", path, l.command.Credential.Uid, errno), err)
+	case f.Step == stepCapabilities:
+		return errors.Join(fmt.Errorf("launch %s: give up procspan's capabilities: %w; build procspan with CGO_ENABLED=0", path, errno), err)
 	}
 	return errors.Join(NewStartError(path, &os.PathError{Op: "exec", Path: path, Err: errno}), err)
 }
 
-// abort ends a launcher that is not needed. It returns the signal that had ended
+// Abort ends a launcher that is not needed. It returns the signal that had killed
 // it before, or 0.
-func (l *launcher) abort() (syscall.Signal, error) {
+func (l *Launcher) Abort() (syscall.Signal, error) {
 	l.orders.Close()
 	l.failed.Close()
 	state, err := l.process.Wait()
@@ -235,4 +227,33 @@ func (l *launcher) abort() (syscall.Signal, error) {
 		return status.Signal(), nil
 	}
 	return 0, nil
+}
+
+// Wait waits for the command and forwards signals to it meanwhile.
+func (l *Launcher) Wait() (*os.ProcessState, error) {
+	c := l.command
+	ended, gone := make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(ended)
+		<-gone
+	}()
+	go func() {
+		defer close(gone)
+		for {
+			select {
+			case s := <-c.Signals:
+				if c.HasAlready != nil && c.HasAlready(s, l.process.Pid) {
+					continue
+				}
+				_ = l.process.Signal(s) // fails where the command has just ended
+			case <-ended:
+				return
+			}
+		}
+	}()
+	state, err := l.process.Wait()
+	if err != nil {
+		return nil, fmt.Errorf("wait for %s: %w", c.Path, err)
+	}
+	return state, nil
 }
