@@ -13,10 +13,10 @@ func newDetach() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "detach",
-		Short: "End the kernel programs that run left at work",
-		Long: `End the kernel programs that an agent with daemon.persist has left at work, and
-remove what it kept for the next one. What they have seen since that agent ended
-is lost. An agent that is at work has to be ended first.`,
+		Short: "Unload the BPF programs that run --persist left running",
+		Long: `Unload the BPF programs that an agent with daemon.persist left running, and remove
+the state it saved for the next one. Events since that agent stopped are lost.
+Stop a running agent first.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := s.load()
@@ -28,9 +28,9 @@ is lost. An agent that is at work has to be ended first.`,
 			case err != nil:
 				return failed(err)
 			case found:
-				fmt.Fprintf(os.Stdout, "the kernel programs pinned in %s have ended\n", c.Daemon.PinDirectory)
+				fmt.Fprintf(os.Stdout, "unloaded the BPF programs pinned in %s\n", c.Daemon.PinDirectory)
 			default:
-				fmt.Fprintf(os.Stdout, "no kernel programs are pinned in %s\n", c.Daemon.PinDirectory)
+				fmt.Fprintf(os.Stdout, "no BPF programs are pinned in %s\n", c.Daemon.PinDirectory)
 			}
 			return nil
 		},

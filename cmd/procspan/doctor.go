@@ -7,17 +7,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/procspan/procspan/agent"
+	"github.com/procspan/procspan/otelexport"
 )
 
 func newDoctor() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this kernel, these privileges, that collector and those directories allow",
-		Long: `Load and attach the kernel programs, watch a process of one's own, call the
-configured exporter, look at the directories that it is to use, and say what
-worked and what to do about the rest. Exit 1 if the agent could not run.
-What an agent at work has pinned is left alone.`,
+		Short: "Check this kernel, the privileges, the collector and the directories",
+		Long: `Load and attach the BPF programs, observe a test process, call the configured
+collector and check the configured directories; report what works, and what to do
+about the rest. Exit 1 if the agent could not run. The pins of a running agent are
+left alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := s.load()
@@ -25,7 +26,9 @@ What an agent at work has pinned is left alone.`,
 				return failed(err)
 			}
 			cannotRun := false
-			for _, f := range agent.Diagnose(agent.Options{Config: c, Version: version, Log: s.logger()}) {
+			log := s.logger()
+			otelexport.LogGRPC(log)
+			for _, f := range agent.Diagnose(agent.Options{Config: c, Version: version, Log: log}) {
 				mark, text := "ok  ", f.Found
 				switch {
 				case f.Err != nil && f.Fatal:

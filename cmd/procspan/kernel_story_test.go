@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programs remembers the kernel programs that a process holds: those its open
+// programs remembers the BPF programs that a process holds: those its open
 // files tell of.
 func programs(ts *testscript.TestScript, neg bool, args []string) {
 	p := programOf(ts, neg, args, "programs NAME", 1, 1)
@@ -36,7 +36,7 @@ func programs(ts *testscript.TestScript, neg bool, args []string) {
 		p.kernel = append(p.kernel, id)
 	}
 	if len(p.kernel) < 3 {
-		ts.Fatalf("it holds the kernel programs %v; at least three were expected: fork, exec, exit", p.kernel)
+		ts.Fatalf("it holds the BPF programs %v; at least three were expected: fork, exec, exit", p.kernel)
 	}
 }
 

@@ -13,7 +13,7 @@ package main
 //	signal NAME SIG        send a signal to it, and to it alone
 //	ends NAME CODE [TIME]  wait for its end; stdout and stderr are then its
 //	kill-pid FILE          end the process whose pid is in FILE
-//	programs NAME          remember which kernel programs it holds
+//	programs NAME          remember which BPF programs it holds
 //	bpffs DIR              mount a BPF file system on a new directory
 //	unloaded NAME          wait until the kernel has none of these any more
 //	sink [-later|-tls]     start a collector; $SINK is its URL
@@ -38,12 +38,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"github.com/procspan/procspan/agent"
+	"github.com/procspan/procspan/agent/command"
 )
 
 func TestMain(m *testing.M) {
-	if agent.IsLauncher() {
-		agent.Launch()
+	if command.IsLauncher() {
+		command.Become()
 	}
 	testscript.Main(m, map[string]func(){
 		"procspan": main,

@@ -85,7 +85,7 @@ func measured(ts *testscript.TestScript, neg bool, args []string) {
 
 func served(ts *testscript.TestScript, neg bool, args []string) {
 	p := programOf(ts, neg, args, "served NAME WHAT VAR", 3, 3)
-	line := regexp.MustCompile(`msg="` + args[1] + ` served" url=(\S+)`)
+	line := regexp.MustCompile(`msg="serving ` + args[1] + `" url=(\S+)`)
 	await(ts, false, []string{args[0], line.String()})
 	at := line.FindStringSubmatch(p.err.String())[1]
 	ts.Setenv(args[2], at)

@@ -4,56 +4,42 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/internal/capability"
 )
 
-// dropPrivileges gives up what the agent needed to start: every capability but
-// the one that reading its counters takes, and for ever the gaining of new
-// ones. An agent that cannot give up privileges runs with them.
+// dropPrivileges drops every capability but the one for reading the BPF counters,
+// and sets no_new_privs. An agent that cannot drop them runs with them.
 func dropPrivileges(log *slog.Logger) {
 	kept, err := keepOneCapability()
 	if errors.Is(err, syscall.ENOTSUP) {
-		log.Debug("privileges are kept: a binary that is built with cgo cannot drop them in all threads")
+		log.Debug("keeping privileges: a cgo binary cannot drop them in all threads")
 		return
 	}
 	if err != nil {
-		log.Warn("privileges are kept", "error", err)
+		log.Warn("cannot drop privileges", "error", err)
 		return
 	}
-	log.Debug("privileges dropped", "kept", kept)
+	log.Debug("dropped privileges", "kept", kept)
 }
 
-// keepOneCapability leaves CAP_BPF, or CAP_SYS_ADMIN where that stands for it,
-// as the only capability of all threads.
+// keepOneCapability leaves all threads only CAP_BPF, or CAP_SYS_ADMIN if they do
+// not have that.
 func keepOneCapability() (kept string, err error) {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var has [2]unix.CapUserData
-	if err := unix.Capget(&header, &has[0]); err != nil {
-		return "", fmt.Errorf("read the capabilities: %w", err)
+	has, err := capability.Get()
+	if err != nil {
+		return "", err
 	}
-	effective := uint64(has[0].Effective) | uint64(has[1].Effective)<<32
-	capability, name := unix.CAP_BPF, "CAP_BPF"
-	if effective&(1<<unix.CAP_BPF) == 0 {
-		capability, name = unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"
-	}
-	var keep [2]unix.CapUserData
-	if effective&(1<<capability) != 0 {
-		bit := uint32(1) << (capability % 32)
-		keep[capability/32] = unix.CapUserData{Effective: bit, Permitted: bit}
+	one, name := capability.Set(1)<<unix.CAP_BPF, "CAP_BPF"
+	if has.Effective&one == 0 {
+		one, name = 1<<unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"
 	}
 	if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); errno != 0 {
 		return "", fmt.Errorf("set no_new_privs: %w", errno)
 	}
-	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,
-		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&keep[0])), 0)
-	runtime.KeepAlive(&header)
-	runtime.KeepAlive(&keep)
-	if errno != 0 {
-		return "", fmt.Errorf("drop capabilities: %w", errno)
-	}
-	return name, nil
+	one &= has.Effective
+	return name, capability.SetAll(capability.Sets{Effective: one, Permitted: one})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/procspan/procspan/agent"
 	"github.com/procspan/procspan/config"
 )
 
-// exitError ends the program with a code, after err, if there is one, was
-// printed. Every failure of a subcommand is one; what is not is cobra's word
-// on the call itself.
+// exitError makes the program print err, if any, and exit with code. Every failure
+// of a subcommand is an exitError; any other error is a usage error from cobra.
 type exitError struct {
 	code int
 	err  error
@@ -22,7 +23,7 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// failed makes the exitError of an ordinary failure; nil stays nil.
+// failed returns an exitError with code 1, or nil.
 func failed(err error) error {
 	if err == nil {
 		return nil
@@ -30,23 +31,24 @@ func failed(err error) error {
 	return &exitError{code: 1, err: err}
 }
 
-// settings are the flags that run, exec and doctor share.
+// settings are the flags common to run, exec, detach and doctor.
 type settings struct {
 	configFile string
 	verbose    bool
+	cmd        *cobra.Command
 }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "procspan",
 		Short: "Every process lifetime as an OpenTelemetry span",
-		Long: `procspan watches fork, exec and exit in the kernel (eBPF) and makes each process
-lifetime an OpenTelemetry span, nested under the process that started it, sent
-over OTLP/gRPC to a Collector or Jaeger. Without an exporter it shows the
+		Long: `procspan observes fork, exec and exit in the kernel (eBPF) and turns each process
+lifetime into an OpenTelemetry span, nested under the process that started it, and
+sends it over OTLP/gRPC to a Collector or Jaeger. Without an exporter it shows the
 processes on the terminal.
 
-Configuration is an OpenTelemetry declarative configuration file, --config or
-$OTEL_CONFIG_FILE. Without a file the OTEL_* variables count, such as
+The configuration is an OpenTelemetry declarative configuration file: --config or
+$OTEL_CONFIG_FILE. Without a file, OTEL_* variables are used, such as
 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317.`,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -55,11 +57,11 @@ OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317.`,
 		Args:                       knownCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newRun(), newExec(), newDetach(), newConfig(), newDoctor(), newVersion())
+	root.AddCommand(newRun(), newExec(), newView(), newDiff(), newExport(), newDetach(), newConfig(), newCI(), newDoctor(), newVersion())
 	return root
 }
 
-// knownCommand refuses what is not the name of a subcommand.
+// knownCommand rejects arguments that are not the name of a subcommand.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -72,19 +74,58 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 }
 
 func (s *settings) addFlags(cmd *cobra.Command) {
+	s.cmd = cmd
 	cmd.Flags().StringVarP(&s.configFile, "config", "c", "", "configuration `FILE` (default $OTEL_CONFIG_FILE, else the OTEL_* variables)")
 	cmd.Flags().BoolVarP(&s.verbose, "verbose", "v", false, "log more, on standard error")
 }
 
-// load returns the configuration that the flags and the environment name.
+// load returns the configuration selected by the flags and the environment. It
+// logs the variables that are ignored.
 func (s *settings) load() (config.Config, error) {
+	c, ignored, err := s.read()
+	for _, p := range ignored {
+		s.logger().Warn("variable ignored", "variable", p.Path, "problem", p.Text)
+	}
+	return c, err
+}
+
+// loadForCommand is load for exec. A variable that is wrong may be meant for the
+// command's own SDK, so it is ignored and the command runs.
+func (s *settings) loadForCommand() (config.Config, error) {
+	c, err := s.load()
+	if s.configFile != "" {
+		return c, err
+	}
+	var invalid *config.Invalid
+	if errors.As(err, &invalid) {
+		for _, p := range invalid.Problems {
+			s.logger().Warn("variable ignored, exporter not used", "variable", p.Path, "problem", p.Text)
+		}
+	}
+	if c.Traces != nil {
+		if err := agent.Usable(c.Traces.Pipelines); err != nil {
+			s.logger().Warn("spans are not exported", "error", err)
+			c.Traces = nil
+		}
+	}
+	if c.Logs != nil {
+		if err := agent.Usable(c.Logs.Pipelines); err != nil {
+			s.logger().Warn("log records are not exported", "error", err)
+			c.Logs = nil
+		}
+	}
+	return c, nil
+}
+
+func (s *settings) read() (c config.Config, ignored []config.Problem, err error) {
 	if s.configFile == "" {
 		s.configFile = os.Getenv("OTEL_CONFIG_FILE")
 	}
 	if s.configFile == "" {
 		return config.FromEnvironment(os.LookupEnv)
 	}
-	return config.Load(s.configFile, os.LookupEnv)
+	c, err = config.Load(s.configFile, os.LookupEnv)
+	return c, nil, err
 }
 
 func (s *settings) logger() *slog.Logger {
@@ -92,5 +133,5 @@ func (s *settings) logger() *slog.Logger {
 	if s.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(s.cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 }

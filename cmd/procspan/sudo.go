@@ -10,10 +10,9 @@ import (
 	"syscall"
 )
 
-// sudoUser returns the user who called sudo, as a credential and with the
-// environment that is that user's: HOME, USER and LOGNAME set, sudo's own
-// variables gone. Without sudo, or when not root, the credential is nil and
-// env stays as it is.
+// sudoUser returns the credential and environment of the user who called sudo: HOME,
+// USER and LOGNAME set, sudo's own variables removed. Without sudo, or when not root,
+// it returns nil and env unchanged.
 func sudoUser(euid int, env []string) (*syscall.Credential, []string, error) {
 	uidText, gidText := variable(env, "SUDO_UID"), variable(env, "SUDO_GID")
 	if euid != 0 || uidText == "" || uidText == "0" {
@@ -21,11 +20,11 @@ func sudoUser(euid int, env []string) (*syscall.Credential, []string, error) {
 	}
 	uid, err := strconv.ParseUint(uidText, 10, 32)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find the user who called sudo: SUDO_UID is %q, which is no user id; use --keep-root to run the command as root", uidText)
+		return nil, nil, fmt.Errorf("find the user who called sudo: SUDO_UID is %q, not a user id; use --keep-root to run the command as root", uidText)
 	}
 	gid, err := strconv.ParseUint(gidText, 10, 32)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find the user who called sudo: SUDO_GID is %q, which is no group id; use --keep-root to run the command as root", gidText)
+		return nil, nil, fmt.Errorf("find the user who called sudo: SUDO_GID is %q, not a group id; use --keep-root to run the command as root", gidText)
 	}
 	who, groups, err := lookup(uidText)
 	if err != nil {
@@ -40,9 +39,8 @@ func sudoUser(euid int, env []string) (*syscall.Credential, []string, error) {
 	return credential, env, nil
 }
 
-// lookup finds a user and its groups: in the files that this static binary
-// reads itself, else through the system's name service (LDAP, SSSD, …), asked
-// by the commands that every distribution has for it.
+// lookup returns a user and its groups, from the files that this static binary can
+// read, else from the system's name service (LDAP, SSSD, …) by getent and id.
 func lookup(uid string) (*user.User, []uint32, error) {
 	who, err := user.LookupId(uid)
 	if err != nil {
@@ -61,7 +59,7 @@ func lookup(uid string) (*user.User, []uint32, error) {
 	for _, text := range strings.Fields(string(out)) {
 		id, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return nil, nil, fmt.Errorf("find the groups of %s: id -G says %q", who.Username, out)
+			return nil, nil, fmt.Errorf("find the groups of %s: id -G printed %q", who.Username, out)
 		}
 		groups = append(groups, uint32(id))
 	}
