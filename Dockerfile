@@ -1,6 +1,8 @@
 # A static binary on an empty image. What the container needs of the host is in
 # docker-compose.yml.
-FROM golang:1.26-bookworm AS build
+# docker compose passes the image of .env, with its digest; this is the same tag.
+ARG GO_IMAGE=docker.io/library/golang:1.26-bookworm
+FROM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
