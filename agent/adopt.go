@@ -71,9 +71,13 @@ func (f *flow) look(done <-chan struct{}, running []process.Living) {
 const (
 	// stuckAfter is how long no process has been read when the readers count as
 	// stuck: a file of /proc can block, as where arguments are mapped from a FUSE file
-	// system. Others take their place, up to maxReaders, and then no more is read.
+	// system. Others take their place, up to maxReaders.
 	stuckAfter = 250 * time.Millisecond
 	maxReaders = 64
+	// patience is how many times stuckAfter may pass with no process read and no
+	// reader begun until no more is read. On a busy machine a reader may wait that
+	// long for a processor; where the whole machine stands still, it counts once.
+	patience = 8
 	// lookWithin bounds the reading: what is not read by then has its name only.
 	lookWithin = 10 * time.Second
 )
@@ -118,16 +122,22 @@ func (f *flow) readProc(done <-chan struct{}, all []*process.Living) {
 	start()
 	stuck := time.NewTimer(stuckAfter)
 	defer stuck.Stop()
+	silences := 0
 	for left := len(all); left > 0; {
 		select {
 		case p := <-read:
 			left--
 			f.found(all[p.at], &p)
+			silences = 0
 			stuck.Reset(stuckAfter)
 			continue
 		case <-stuck.C:
 			if readers < maxReaders && int(next.Load()) < len(wanted) {
 				start()
+			} else {
+				silences++
+			}
+			if silences < patience {
 				stuck.Reset(stuckAfter)
 				continue
 			}

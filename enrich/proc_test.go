@@ -358,6 +358,9 @@ func FuzzStartTicksOfName(f *testing.F) {
 	f.Add(") S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 (", uint64(0))
 	path := filepath.Join(f.TempDir(), "stat")
 	f.Fuzz(func(t *testing.T, comm string, start uint64) {
+		if len(comm) > 128 {
+			t.Skip("the kernel writes 64 bytes, each two at most where it escapes them (proc_task_name)")
+		}
 		if err := os.WriteFile(path, []byte(statLine(comm, start)), 0o600); err != nil {
 			t.Fatal(err)
 		}
