@@ -256,7 +256,7 @@ func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 func metricsFindings(o Options) (findings []Finding) {
 	if m := o.Config.Metrics; m != nil && m.Periodic != nil {
 		const what = "metrics exporter"
-		to := m.Periodic.Exporter.Exporter()
+		to := m.Periodic.Exporter
 		tls, err := to.Common().TLS.Config()
 		if err != nil {
 			findings = append(findings, fatal(what, "", err))

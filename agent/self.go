@@ -15,10 +15,10 @@ const lastMetricsWithin = 2 * time.Second
 // watchSelf starts procspan's own metrics and health probes; nil if neither is
 // configured.
 func watchSelf(o Options) (*selfmetrics.Watch, error) {
-	self := selfmetrics.Options{Metrics: o.Config.Metrics, Health: o.Config.Health, Version: o.Version, Log: o.Log}
+	self := selfmetrics.Options{Metrics: o.Config.Metrics, Health: o.Config.Health, Files: o.Config.Files, Stdout: o.Stdout, Version: o.Version, Log: o.Log}
 	if m := o.Config.Metrics; m != nil {
 		if m.Periodic != nil {
-			tls, err := m.Periodic.Exporter.Exporter().Common().TLS.Config()
+			tls, err := m.Periodic.Exporter.Common().TLS.Config()
 			if err != nil {
 				return nil, err
 			}

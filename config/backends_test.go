@@ -69,7 +69,7 @@ func TestBackends(t *testing.T) {
 				t.Errorf("its limits are not the back end's:\n%s", c.YAML())
 			}
 			if c.Metrics != nil {
-				m := c.Metrics.Periodic.Exporter.Exporter()
+				m := c.Metrics.Periodic.Exporter
 				if m.OTLPHTTP != nil && m.OTLPHTTP.URL != strings.Replace(b.url, "/traces", "/metrics", 1) || m.OTLPHTTP == nil && m.Target() != b.url {
 					t.Errorf("sends metrics elsewhere:\n%s", c.YAML())
 				}

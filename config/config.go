@@ -138,17 +138,17 @@ type Metrics struct {
 	Prometheus *Prometheus `yaml:"readers.pull.exporter.prometheus/development" present:"it is the only exporter" unsupported:"scope_info_enabled target_info_enabled/development resource_constant_labels translation_strategy without_scope_info without_target_info/development with_resource_constant_labels"`
 }
 
-// PeriodicReader is a periodic metric reader and its OTLP/gRPC exporter.
+// PeriodicReader is a periodic metric reader and its exporter.
 type PeriodicReader struct {
 	// Interval is the time from one export to the next, whole milliseconds.
 	Interval time.Duration `yaml:"interval" unit:"ms" range:"100..3600000" env:"INTERVAL"`
 	// Timeout bounds one export with its retries, whole milliseconds; never 0.
 	Timeout time.Duration `yaml:"timeout" unit:"ms" range:"1..3600000" env:"TIMEOUT"`
 
-	_        struct{}       `yaml:"exporter.otlp_grpc" also:"exporter.otlp_http" unsupported:"default_histogram_aggregation"`
-	Exporter MetricExporter `yaml:"exporter" required:"give otlp_grpc: {endpoint: http://localhost:4317}"`
+	_        struct{} `yaml:"exporter.otlp_grpc" also:"exporter.otlp_http exporter.otlp_file/development exporter.console" unsupported:"default_histogram_aggregation"`
+	Exporter Exporter `yaml:"exporter" required:"give otlp_grpc: {endpoint: http://localhost:4317}"`
 	// Temporality is the start of the counters.
-	Temporality Temporality `yaml:"exporter.otlp_grpc.temporality_preference" also:"exporter.otlp_http.temporality_preference" words:"cumulative delta low_memory"`
+	Temporality Temporality `yaml:"exporter.otlp_grpc.temporality_preference" also:"exporter.otlp_http.temporality_preference exporter.otlp_file/development.temporality_preference exporter.console.temporality_preference" words:"cumulative delta low_memory"`
 }
 
 // Temporality is the time from which the points of counters and histograms

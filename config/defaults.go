@@ -61,7 +61,7 @@ func DefaultMetrics() Metrics {
 	return Metrics{
 		Periodic: &PeriodicReader{
 			Interval: time.Minute, Timeout: 30 * time.Second,
-			Exporter: MetricExporter{OTLPGRPC: defaultExporter().OTLPGRPC}, Temporality: Cumulative,
+			Exporter: defaultExporter(), Temporality: Cumulative,
 		},
 		Prometheus: &Prometheus{Host: "localhost", Port: 9464},
 	}
@@ -76,7 +76,7 @@ func (f *File) setDefaults()       { *f = File{Path: Stdout} }
 func (p *Prometheus) setDefaults() { *p = *DefaultMetrics().Prometheus }
 func (r *PeriodicReader) setDefaults() {
 	*r = *DefaultMetrics().Periodic
-	r.Exporter = MetricExporter{}
+	r.Exporter = Exporter{}
 }
 
 func defaultPipeline() Pipeline {

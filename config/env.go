@@ -278,17 +278,26 @@ func (v *variables) otlp(of func(option string) []string, signal string, e *Expo
 // endpoint alone turns nothing on: a user who wants the spans of processes does
 // not necessarily want to watch procspan.
 func (v *variables) metrics() *Metrics {
-	named := v.exporters("OTEL_METRICS_EXPORTER", "otlp", "prometheus", "none", "console")
+	const variable = "OTEL_METRICS_EXPORTER"
+	named := v.exporters(variable, "otlp", otlpStdout, "console", "prometheus", "none")
 	m, all := Metrics{}, DefaultMetrics()
-	if r := all.Periodic; slices.Contains(named, "otlp") {
+	periodic := slices.DeleteFunc(slices.Clone(named), func(word string) bool { return word == "prometheus" || word == "none" })
+	if len(periodic) > 1 {
+		v.ignore(variable, "must have one of otlp, otlp/stdout, console at most (got %s); %s is used", strings.Join(periodic, ", "), periodic[0])
+	}
+	if r := all.Periodic; len(periodic) > 0 {
 		v.options(r, after("OTEL_METRIC_EXPORT_"))
 		word := v.word([]string{"cumulative", "delta", "lowmemory"}, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE")
 		if temporality, ok := map[string]Temporality{"cumulative": Cumulative, "delta": Delta, "lowmemory": LowMemory}[word]; ok {
 			r.Temporality = temporality
 		}
-		e := r.Exporter.Exporter()
-		if v.otlp(ofSignal("METRICS"), "metrics", &e) {
-			r.Exporter = MetricExporter{OTLPGRPC: e.OTLPGRPC, OTLPHTTP: e.OTLPHTTP}
+		switch periodic[0] {
+		case otlpStdout:
+			r.Exporter = Exporter{File: &File{Path: Stdout}}
+		case "console":
+			r.Exporter = Exporter{Console: &Console{}}
+		}
+		if r.Exporter.OTLPGRPC == nil || v.otlp(ofSignal("METRICS"), "metrics", &r.Exporter) {
 			m.Periodic = r
 		}
 	}

@@ -122,6 +122,12 @@ func TestFromEnvironment(t *testing.T) {
 		"metrics none":     {vars{"OTEL_METRICS_EXPORTER": "none", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c"}, Default()},
 		"metrics unasked":  {vars{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c", "OTEL_EXPORTER_PROMETHEUS_PORT": "1"}, Default()},
 		"metrics together": {vars{"OTEL_METRICS_EXPORTER": "prometheus, otlp"}, withMetrics(func(*Metrics) {})},
+		"metrics to the console": {vars{"OTEL_METRICS_EXPORTER": "console, prometheus", "OTEL_METRIC_EXPORT_INTERVAL": "5000"}, withMetrics(func(m *Metrics) {
+			m.Periodic.Interval, m.Periodic.Exporter = 5*time.Second, Exporter{Console: &Console{}}
+		})},
+		"metrics to stdout": {vars{"OTEL_METRICS_EXPORTER": "otlp/stdout"}, withMetrics(func(m *Metrics) {
+			m.Prometheus, m.Periodic.Exporter = nil, Exporter{File: &File{Path: Stdout}}
+		})},
 		"metrics fetched": {vars{
 			"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST": "::", "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
 			"OTEL_METRIC_EXPORT_INTERVAL": "bad",
@@ -170,7 +176,7 @@ func TestFromEnvironment(t *testing.T) {
 			})
 			logs, metrics := DefaultLogs(), DefaultMetrics()
 			logs.Pipelines[0].Exporter = Exporter{OTLPHTTP: &OTLPHTTP{URL: "http://l/", OTLP: plain}}
-			metrics.Periodic.Exporter = MetricExporter{OTLPGRPC: &OTLPGRPC{Target: "unix:/run/otel.sock", OTLP: plain}}
+			metrics.Periodic.Exporter = Exporter{OTLPGRPC: &OTLPGRPC{Target: "unix:/run/otel.sock", OTLP: plain}}
 			metrics.Prometheus = nil
 			c.Logs, c.Metrics = &logs, &metrics
 			return c
@@ -239,11 +245,12 @@ func TestFromEnvironmentProblems(t *testing.T) {
 			"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "ftp://h", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "low_memory",
 			"OTEL_EXPORTER_PROMETHEUS_HOST": "[::]", "OTEL_EXPORTER_PROMETHEUS_PORT": "65536",
 		},
-		"metrics exporter": {"OTEL_METRICS_EXPORTER": "otlp,statsd"},
-		"disabled":         {"OTEL_SDK_DISABLED": "yes"},
-		"plain with TLS":   {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "key"},
-		"half a pair":      {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://h", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "cert"},
-		"not UTF-8":        {"OTEL_SERVICE_NAME": "\xff"},
+		"metrics exporter":  {"OTEL_METRICS_EXPORTER": "otlp,statsd"},
+		"metrics exporters": {"OTEL_METRICS_EXPORTER": "console,prometheus,otlp"},
+		"disabled":          {"OTEL_SDK_DISABLED": "yes"},
+		"plain with TLS":    {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": "key"},
+		"half a pair":       {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://h", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "cert"},
+		"not UTF-8":         {"OTEL_SERVICE_NAME": "\xff"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, ignored, err := FromEnvironment(lookup(vars))

@@ -108,10 +108,7 @@ func (e *Exporter) setSignal(signal string) {
 func (t *Traces) check(section) { setSignal(t.Pipelines, "traces") }
 func (l *Logs) check(section)   { setSignal(l.Pipelines, "logs") }
 
-func (r *PeriodicReader) check(section) {
-	e := r.Exporter.Exporter()
-	e.setSignal("metrics")
-}
+func (r *PeriodicReader) check(section) { r.Exporter.setSignal("metrics") }
 
 func setSignal(pipelines []Pipeline, signal string) {
 	for i := range pipelines {

@@ -46,7 +46,7 @@ func TestParseWhole(t *testing.T) {
 		}}},
 		Metrics: &Metrics{
 			Periodic: &PeriodicReader{Interval: 100 * time.Millisecond, Timeout: time.Millisecond, Temporality: Delta,
-				Exporter: MetricExporter{OTLPGRPC: &OTLPGRPC{Target: "metrics:1", OTLP: OTLP{Headers: []Header{{"x-a", NewSecret("t0ken")}}, Compression: "none", Timeout: 3 * time.Millisecond}}}},
+				Exporter: Exporter{OTLPGRPC: &OTLPGRPC{Target: "metrics:1", OTLP: OTLP{Headers: []Header{{"x-a", NewSecret("t0ken")}}, Compression: "none", Timeout: 3 * time.Millisecond}}}},
 			Prometheus: &Prometheus{Host: "::1"},
 		},
 		ServiceName:   ServiceNameExecutable,
@@ -154,7 +154,7 @@ func TestParseHTTP(t *testing.T) {
 		{c.Traces.Pipelines[0].Exporter, OTLPHTTP{URL: "https://h/otlp/v1/traces?x=y", OTLP: OTLP{TLS: TLS{CAFile: "/ca.pem"},
 			Headers: []Header{{"a", NewSecret("b")}}, Compression: "zstd", Timeout: 3 * time.Millisecond}}},
 		{c.Logs.Pipelines[0].Exporter, OTLPHTTP{URL: "http://localhost/v1/logs", Socket: "/run/otel.sock", OTLP: plain}},
-		{c.Metrics.Periodic.Exporter.Exporter(), OTLPHTTP{URL: "http://localhost:4318/v1/metrics", OTLP: plain}},
+		{c.Metrics.Periodic.Exporter, OTLPHTTP{URL: "http://localhost:4318/v1/metrics", OTLP: plain}},
 	} {
 		if want := (Exporter{OTLPHTTP: &tt.want}); !reflect.DeepEqual(tt.got, want) {
 			t.Errorf("got %+v, want %+v", tt.got.OTLPHTTP, tt.want)
@@ -164,6 +164,21 @@ func TestParseHTTP(t *testing.T) {
 		t.Errorf("temporality %s", c.Metrics.Periodic.Temporality)
 	}
 	checkReparses(t, c)
+}
+
+// Metrics go where spans and log records go, each place with its temporality.
+func TestParseWrittenMetrics(t *testing.T) {
+	for text, want := range map[string]Exporter{
+		"console: {temporality_preference: delta}":                                                 {Console: &Console{}},
+		"otlp_file/development: {temporality_preference: delta}":                                   {File: &File{Path: Stdout}},
+		"otlp_file/development: {output_stream: 'file:///m.jsonl', temporality_preference: delta}": {File: &File{Path: "/m.jsonl"}},
+	} {
+		c := mustParse(t, "file_format: '1.0'\nmeter_provider: {readers: [{periodic: {exporter: {"+text+"}}}]}\n", nil)
+		if p := c.Metrics.Periodic; !reflect.DeepEqual(p.Exporter, want) || p.Temporality != Delta {
+			t.Errorf("%s is %+v, %s", text, p.Exporter, p.Temporality)
+		}
+		checkReparses(t, c)
+	}
 }
 
 func TestShortQueueMakesShortBatch(t *testing.T) {

@@ -83,7 +83,7 @@ func (o *option) add(t reflect.Type, index []int) {
 		}
 		places := []string{path}
 		if also, ok := f.Tag.Lookup("also"); ok {
-			places = append(places, also)
+			places = append(places, strings.Fields(also)...)
 		}
 		for _, place := range places {
 			k := o.at(place)

@@ -18,18 +18,6 @@ type Exporter struct {
 	Console  *Console  `yaml:"console" null:""`
 }
 
-// MetricExporter is one of those that take metrics; exactly one is not nil.
-type MetricExporter struct {
-	_        struct{}  `yaml:"" one:"give one exporter" unsupported:"otlp_file/development console" instead:"one of otlp_grpc, otlp_http"`
-	OTLPGRPC *OTLPGRPC `yaml:"otlp_grpc" null:""`
-	OTLPHTTP *OTLPHTTP `yaml:"otlp_http" null:""`
-}
-
-// Exporter returns it as one of all exporters.
-func (e MetricExporter) Exporter() Exporter {
-	return Exporter{OTLPGRPC: e.OTLPGRPC, OTLPHTTP: e.OTLPHTTP}
-}
-
 // Batch bounds batches and their queue. Names and meaning are those of the
 // OpenTelemetry batch processors; a record is a span or a log record.
 type Batch struct {

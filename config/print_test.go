@@ -52,8 +52,7 @@ func shown(c Config) Config {
 	}
 	if c.Metrics != nil && c.Metrics.Periodic != nil {
 		metrics, periodic := *c.Metrics, *c.Metrics.Periodic
-		shownExporter := hidden(periodic.Exporter.Exporter())
-		periodic.Exporter = MetricExporter{OTLPGRPC: shownExporter.OTLPGRPC, OTLPHTTP: shownExporter.OTLPHTTP}
+		periodic.Exporter = hidden(periodic.Exporter)
 		metrics.Periodic = &periodic
 		c.Metrics = &metrics
 	}

@@ -20,7 +20,7 @@ func TestSecretNeverPrints(t *testing.T) {
 	logs := Logs{Pipelines: traces.Pipelines}
 	c := Default()
 	metrics := DefaultMetrics()
-	metrics.Periodic.Exporter = MetricExporter{OTLPGRPC: traces.Pipelines[0].Exporter.OTLPGRPC}
+	metrics.Periodic.Exporter = Exporter{OTLPGRPC: traces.Pipelines[0].Exporter.OTLPGRPC}
 	c.Traces, c.Logs, c.Metrics = &traces, &logs, &metrics
 	s := NewSecret(value)
 

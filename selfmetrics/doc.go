@@ -1,5 +1,5 @@
-// Package selfmetrics exports metrics about procspan itself, over OTLP/gRPC or for
-// Prometheus, and answers health probes.
+// Package selfmetrics exports metrics about procspan itself, over OTLP, to a file or
+// standard output, or for Prometheus, and answers health probes.
 //
 // Input is a Snapshot, which the agent publishes once a second, and the state of the
 // delivery; output is metrics, when a reader collects. The metrics SDK and Prometheus

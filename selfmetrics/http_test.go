@@ -44,7 +44,7 @@ func TestSentOverHTTP(t *testing.T) {
 	m := config.DefaultMetrics()
 	m.Prometheus = nil
 	m.Periodic.Interval = time.Hour // once, at the end
-	m.Periodic.Exporter = config.MetricExporter{OTLPHTTP: &config.OTLPHTTP{URL: server.URL + "/v1/metrics", OTLP: config.OTLP{
+	m.Periodic.Exporter = config.Exporter{OTLPHTTP: &config.OTLPHTTP{URL: server.URL + "/v1/metrics", OTLP: config.OTLP{
 		Compression: "gzip", Timeout: 10 * time.Second,
 		Headers: []config.Header{{Name: "authorization", Value: config.NewSecret("Bearer s3cr3t-token")}}}}}
 	o, out := testOptions(m)
@@ -62,7 +62,7 @@ func TestSentOverHTTP(t *testing.T) {
 	if out.String() != "" {
 		t.Errorf("the log has\n%s", out)
 	}
-	if err := ProbeExporter(t.Context(), m.Periodic.Exporter.Exporter(), nil, "1"); err != nil {
+	if err := ProbeExporter(t.Context(), m.Periodic.Exporter, nil, "1"); err != nil {
 		t.Errorf("probe: %v", err)
 	}
 }
@@ -72,9 +72,9 @@ func TestHTTPRefuses(t *testing.T) {
 		http.Error(w, "not with s3cr3t-token", http.StatusForbidden)
 	}))
 	defer server.Close()
-	to := config.MetricExporter{OTLPHTTP: &config.OTLPHTTP{URL: server.URL + "/v1/metrics", OTLP: config.OTLP{Timeout: 10 * time.Second,
+	to := config.Exporter{OTLPHTTP: &config.OTLPHTTP{URL: server.URL + "/v1/metrics", OTLP: config.OTLP{Timeout: 10 * time.Second,
 		Headers: []config.Header{{Name: "authorization", Value: config.NewSecret("Bearer s3cr3t-token")}}}}}
-	err := ProbeExporter(t.Context(), to.Exporter(), nil, "1")
+	err := ProbeExporter(t.Context(), to, nil, "1")
 	if err == nil || !strings.Contains(err.Error(), "403: not with <redacted>; check the exporter's headers") {
 		t.Errorf("got %v", err)
 	}

@@ -1,10 +1,12 @@
 package selfmetrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,16 +34,24 @@ func newSent(o Options) (sdk.Reader, func() error, error) {
 	// The exporters always read OTEL_EXPORTER_OTLP_*. All of it is overridden, but
 	// they print what they cannot parse, including values of headers.
 	otel.SetLogger(logr.Discard())
-	connect := overGRPC
-	if p.Exporter.OTLPHTTP != nil {
-		connect = overHTTP
-	}
 	exporter, end, err := connect(o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("prepare the export of metrics: %w", err)
 	}
-	sender := &sender{Exporter: exporter, to: p.Exporter.Exporter(), resource: o.Resource, log: o.Log}
+	sender := &sender{Exporter: exporter, to: p.Exporter, resource: o.Resource, log: o.Log}
 	return sdk.NewPeriodicReader(sender, sdk.WithInterval(p.Interval), sdk.WithTimeout(p.Timeout)), end, nil
+}
+
+func connect(o Options) (sdk.Exporter, func() error, error) {
+	switch e := o.Metrics.Periodic.Exporter; {
+	case e.OTLPGRPC != nil:
+		return overGRPC(o)
+	case e.OTLPHTTP != nil:
+		return overHTTP(o, deliver.HTTPClient(*e.OTLPHTTP, o.TLS), e.OTLPHTTP.URL)
+	default:
+		written := deliver.MetricsClient(e, &deliver.Options{Files: o.Files, Stdout: o.Stdout, Log: o.Log})
+		return overHTTP(o, written, "http://localhost/v1/metrics") // nothing is sent there
+	}
 }
 
 func overGRPC(o Options) (sdk.Exporter, func() error, error) {
@@ -52,8 +62,8 @@ func overGRPC(o Options) (sdk.Exporter, func() error, error) {
 	}
 	exporter, err := otlpmetricgrpc.New(context.Background(),
 		otlpmetricgrpc.WithGRPCConn(conn), // with endpoint, TLS and compression
-		otlpmetricgrpc.WithHeaders(headers(p.Exporter.Exporter())),
-		otlpmetricgrpc.WithTimeout(p.Exporter.Exporter().Common().Timeout),
+		otlpmetricgrpc.WithHeaders(headers(p.Exporter)),
+		otlpmetricgrpc.WithTimeout(p.Exporter.Common().Timeout),
 		otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
 			Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: p.Timeout,
 		}),
@@ -66,19 +76,21 @@ func overGRPC(o Options) (sdk.Exporter, func() error, error) {
 	return exporter, conn.Close, nil
 }
 
-func overHTTP(o Options) (sdk.Exporter, func() error, error) {
+// overHTTP returns an exporter over HTTP, or one that writes as the client does in the
+// place of a collector.
+func overHTTP(o Options, client *http.Client, url string) (sdk.Exporter, func() error, error) {
 	p := o.Metrics.Periodic
-	client := deliver.HTTPClient(*p.Exporter.OTLPHTTP, o.TLS)
+	common := p.Exporter.Common()
 	compression := otlpmetrichttp.NoCompression
-	if p.Exporter.Exporter().Common().Compression != "none" { // the SDK has no zstd
+	if common.Compression == "gzip" || common.Compression == "zstd" { // the SDK has no zstd
 		compression = otlpmetrichttp.GzipCompression
 	}
 	exporter, err := otlpmetrichttp.New(context.Background(),
 		otlpmetrichttp.WithHTTPClient(client), // with TLS and the proxy
-		otlpmetrichttp.WithEndpointURL(p.Exporter.OTLPHTTP.URL),
-		otlpmetrichttp.WithHeaders(headers(p.Exporter.Exporter())),
+		otlpmetrichttp.WithEndpointURL(url),
+		otlpmetrichttp.WithHeaders(headers(p.Exporter)),
 		otlpmetrichttp.WithCompression(compression),
-		otlpmetrichttp.WithTimeout(p.Exporter.Exporter().Common().Timeout),
+		otlpmetrichttp.WithTimeout(cmp.Or(common.Timeout, p.Timeout)),
 		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
 			Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: p.Timeout,
 		}),

@@ -209,7 +209,7 @@ func TestCollectorIsAway(t *testing.T) {
 
 func TestProbeExporter(t *testing.T) {
 	c := newCollector(t, 1)
-	to := c.push(time.Hour, config.Cumulative).Periodic.Exporter.Exporter()
+	to := c.push(time.Hour, config.Cumulative).Periodic.Exporter
 	err := ProbeExporter(t.Context(), to, nil, "0.0.0-test")
 	if err == nil || !strings.Contains(err.Error(), "PERMISSION_DENIED: not with <redacted>; check") {
 		t.Errorf("refused: got %v", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,12 @@ type Options struct {
 	Metrics *config.Metrics
 	// TLS is for the periodic reader's exporter, unless that is insecure; nil means
 	// the system's roots.
-	TLS    *tls.Config
+	TLS *tls.Config
+	// Files bounds the file of a File exporter; Stdout is for those that write to standard
+	// output.
+	Files  config.Files
+	Stdout io.Writer
+
 	Health config.Health
 	// Resource describes the agent.
 	Resource *resource.Resource

@@ -95,7 +95,7 @@ func metricsDestinations(c config.Config) string {
 	}
 	var to []string
 	if r := c.Metrics.Periodic; r != nil {
-		to = append(to, "go to "+r.Exporter.Exporter().Target())
+		to = append(to, "go to "+r.Exporter.Target())
 	}
 	if r := c.Metrics.Prometheus; r != nil {
 		to = append(to, "are served at "+net.JoinHostPort(r.Host, strconv.Itoa(r.Port)))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	colmetricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
@@ -52,10 +53,14 @@ func newLines(s Signal, to *Destination, o *Options) *lineTransport {
 	return t
 }
 
+// requests are the messages that one line is made of.
+var requests = map[Signal]proto.Message{
+	Spans: &coltracepb.ExportTraceServiceRequest{}, LogRecords: &collogspb.ExportLogsServiceRequest{}, Metrics: &colmetricspb.ExportMetricsServiceRequest{},
+}
+
 // jsonLines returns a formatter of OTLP's JSON: a request a line.
 func jsonLines(s Signal, scope []byte) func(to []byte, parts []Part) ([]byte, error) {
-	of := map[Signal]proto.Message{Spans: &coltracepb.ExportTraceServiceRequest{}, LogRecords: &collogspb.ExportLogsServiceRequest{}}[s]
-	message := otlpjson.New(of.ProtoReflect().Descriptor())
+	message := otlpjson.New(requests[s].ProtoReflect().Descriptor())
 	var request []byte
 	return func(to []byte, parts []Part) (_ []byte, err error) {
 		for some := range chunks(parts, maxLine) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -189,6 +190,12 @@ func hintOf(message, otherwise string) string {
 func Failure(what string, o config.Exporter, err error) error {
 	if o.OTLPHTTP != nil {
 		return failure(what, o, judgeConnection(err))
+	}
+	if o.OTLPGRPC == nil {
+		if posted := (*url.Error)(nil); errors.As(err, &posted) {
+			err = posted.Err // by MetricsClient
+		}
+		return failure(what, o, judgeWrite(err))
 	}
 	s := status.Convert(err)
 	if inner := (interface{ GRPCStatus() *status.Status })(nil); errors.As(err, &inner) {

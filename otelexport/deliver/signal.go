@@ -9,7 +9,7 @@ type Signal string
 const (
 	Spans      Signal = "spans"
 	LogRecords Signal = "log records"
-	// Metrics can be probed only: the SDK sends them.
+	// Metrics can be probed and written: the SDK sends them.
 	Metrics Signal = "metrics"
 )
 
