@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/agent/command"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // runScript follows a shell script in a directory of its own, and returns its spans by
@@ -53,7 +53,7 @@ func runScript(t *testing.T, grace time.Duration, script string, signals chan os
 
 // What ends just after the command has its span.
 func TestDescendantsEndAfterCommand(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	spans, _, _ := runScript(t, time.Minute, `ln -s /bin/sh late; ./late -c 'while [ -d /proc/'$$' ]; do :; done; sleep 0.05; /bin/true' & :`, nil, nil)
 	for _, name := range []string{"late", "sleep", "true"} {
 		if l := spans[name]; l == nil || l.EndEstimated {
@@ -65,7 +65,7 @@ func TestDescendantsEndAfterCommand(t *testing.T) {
 // What goes on has no span, unless others have it for their parent: those would
 // point to nothing.
 func TestDescendantsGoOn(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	spans, dir, _ := runScript(t, 0, `ln -s /bin/sh daemon; ln -s /bin/sleep idle
 		./daemon -c './daemon -c "/bin/true; :; ./idle 1000" & echo $! >pid; wait' & 
 		while ! [ -s pid ]; do sleep 0.01; done; until pgrep -P $(cat pid) -x idle; do :; done`, nil, nil)
@@ -110,7 +110,7 @@ func childrenOf(t *testing.T, pid int) (pids []int) {
 // A signal that a program has sent to procspan alone is forwarded, though the command
 // is in the foreground; one of the terminal, which the command has as well, is not.
 func TestSignalsOfProgramsAndTerminals(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGUSR1)
 	defer signal.Stop(signals)

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/agent/command"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // TestMain lets this binary be started as a launcher.
@@ -56,7 +56,7 @@ func TestFollow(t *testing.T) {
 		{"not to join", []string{"TRACEPARENT=" + remote + "1"}, false, true, trace, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			defer goleak.VerifyNone(t)
+			defer noleak.Verify(t)
 			o, _ := unreachable()
 			honours := true
 			o.Config.TracePolicy.Join, o.Config.TracePolicy.HonourSampled = tc.join, &honours
@@ -128,7 +128,7 @@ func TestSignalsBeforeCommand(t *testing.T) {
 		{"a resize, then Ctrl-C", []os.Signal{unix.SIGWINCH, unix.SIGINT}, 130},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			defer goleak.VerifyNone(t)
+			defer noleak.Verify(t)
 			o, _, _ := options()
 			signals := make(chan os.Signal, len(tc.signals))
 			for _, s := range tc.signals {

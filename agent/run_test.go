@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/procspan/procspan/agent/command"
 	"github.com/procspan/procspan/config"
+	"github.com/procspan/procspan/test/noleak"
 	"github.com/procspan/procspan/test/syncbuffer"
 )
 
@@ -59,7 +58,7 @@ func unreachable() (o Options, log *buffer) {
 
 func TestRunSeesAllAfterReady(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	o, console, log := options()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -99,7 +98,7 @@ func TestRunSeesAllAfterReady(t *testing.T) {
 // The ledger is of spans, and adds up where there are log records only.
 func TestLedgerOfLogRecordsOnly(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	o, _, log := options()
 	logs := config.DefaultLogs()
 	logs.Pipelines[0].Exporter.OTLPGRPC.Target, logs.Pipelines[0].Exporter.OTLPGRPC.Insecure = "127.0.0.1:1", true
@@ -137,7 +136,7 @@ func (b *brokenAfter) Write(p []byte) (int, error) {
 
 func TestRunEndsWhenTheConsoleFails(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	for name, console := range map[string]io.Writer{"at once": &brokenAfter{0}, "later": &brokenAfter{2}} {
 		t.Run(name, func(t *testing.T) {
 			o, _, _ := options()
@@ -164,7 +163,7 @@ func TestRunEndsWhenTheConsoleFails(t *testing.T) {
 
 func TestHurryCutsTheFlushShort(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	o, log := unreachable()
 	hurry, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -189,7 +188,7 @@ func TestHurryCutsTheFlushShort(t *testing.T) {
 
 func TestExecOfWhatCannotStart(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	for path, want := range map[string]int{"/no/such/file": 127, "/etc/passwd": 126, "/etc": 126} {
 		o, console, _ := options()
 		_, err := Exec(o, command.Command{Path: path, Args: []string{path}})
@@ -205,7 +204,7 @@ func TestExecOfWhatCannotStart(t *testing.T) {
 
 func TestDiagnose(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	o, _ := unreachable()
 	seen := make(map[string]bool)
 	for _, f := range Diagnose(o) {

@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport"
 	"github.com/procspan/procspan/process"
 	"github.com/procspan/procspan/selfmetrics"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // openFlow returns a flow that observes this host and shows nothing.
@@ -74,7 +73,7 @@ func TestSnapshot(t *testing.T) {
 // What tells of the agent ends with it, whatever it shows.
 func TestRunTellsOfItself(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	for name, with := range map[string]func() (Options, *buffer){
 		"live table": func() (Options, *buffer) { o, _, log := options(); return o, log },
 		"exporter":   unreachable,
@@ -105,7 +104,7 @@ func TestRunTellsOfItself(t *testing.T) {
 // A port that is taken keeps the agent from starting, before anything is loaded.
 func TestRunWithoutItsPort(t *testing.T) {
 	needRoot(t)
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	o, log := unreachable()
 	o.Config.Health.Endpoint = "192.0.2.1:13133" // of no machine
 	err := Run(t.Context(), o)

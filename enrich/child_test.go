@@ -11,10 +11,10 @@ import (
 	"strconv"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // commVariable makes the test binary the child of a test: it takes the value
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 func stay(comm string) error {

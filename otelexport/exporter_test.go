@@ -16,15 +16,15 @@ import (
 	collogspb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport/deliver"
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/noleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { noleak.Main(m) }
 
 // collector keeps what arrives.
 type collector struct {

@@ -10,16 +10,16 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.uber.org/goleak"
 
 	"github.com/procspan/procspan/config"
 	"github.com/procspan/procspan/otelexport/deliver"
+	"github.com/procspan/procspan/test/noleak"
 	"github.com/procspan/procspan/test/syncbuffer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { noleak.Main(m) }
 
 // delivery is one that has seen everything.
 type delivery struct{ spans, logRecords config.Exporter }

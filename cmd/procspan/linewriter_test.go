@@ -10,14 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // Standard error that nobody reads does not hold up who logs, nor the end. What is
 // dropped is counted, and the count is logged when it is read again.
 func TestLineWriterStuck(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	reader, stderr, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func TestLineWriterStuck(t *testing.T) {
 
 // Lines come out whole, in order, and all before the end.
 func TestLineWriter(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer noleak.Verify(t)
 	var out strings.Builder
 	w := newLineWriter(&out)
 	for _, line := range []string{"one\n", "two\n", "three\n"} {

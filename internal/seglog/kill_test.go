@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/procspan/procspan/internal/safedir"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 var kills = flag.Int("kills", 60, "how often TestKilled kills the writer")
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // victim appends and drops records until it is killed, and prints the number of

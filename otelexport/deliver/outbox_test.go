@@ -15,11 +15,12 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	coltracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
+
+	"github.com/procspan/procspan/test/noleak"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		writeUntilKilled(path)
 	}
 	encoding.RegisterCompressor(serverZstd{}) // as a Collector has it
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // serverZstd is the zstd of the servers in tests.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/procspan/procspan/test/noleak"
 )
 
 // victimDirectory has the test binary be the program that is killed.
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	noleak.Main(m)
 }
 
 // victim takes some records out, and puts others in until it is killed. It says
