@@ -28,7 +28,7 @@ const (
 )
 
 // steps is how many steps installed/run.sh has.
-const steps = 18
+const steps = 19
 
 // install boots a fresh Debian with systemd, and lets it install the package, use
 // it, upgrade it while o.install processes come and go, remove and purge it. It
@@ -115,8 +115,8 @@ type added struct {
 	data []byte
 }
 
-// installFiles builds two versions of the package and a collector, and returns them
-// with what runs in the guest.
+// installFiles builds two versions of the package, a collector and the attacker of
+// test/hostile, and returns them with what runs in the guest.
 func installFiles(ctx context.Context, o options, work string) (files []added, err error) {
 	var debs []string
 	for _, version := range []string{"0.0.1", "0.0.2"} {
@@ -142,6 +142,14 @@ func installFiles(ctx context.Context, o options, work string) (files []added, e
 	if err != nil {
 		return nil, err
 	}
+	attacker := filepath.Join(work, "attacker")
+	if err := command(ctx, "", "env", "CGO_ENABLED=0", "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", attacker, "./test/hostile"); err != nil {
+		return nil, err
+	}
+	hostile, err := os.ReadFile(attacker)
+	if err != nil {
+		return nil, err
+	}
 	script, err := installed.ReadFile("installed/run.sh")
 	if err != nil {
 		return nil, err
@@ -153,6 +161,7 @@ func installFiles(ctx context.Context, o options, work string) (files []added, e
 	unit := fmt.Sprintf("[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/test/run.sh %s %s %d\n", debs[0], debs[1], o.install)
 	return append(files,
 		added{"test/collector", 0o100755, binary},
+		added{"test/attacker", 0o100755, hostile},
 		added{"test/run.sh", 0o100755, script},
 		added{"test/otelcol.yaml", 0o100644, config},
 		added{"etc/systemd/system/test.service", 0o100644, []byte(unit)},

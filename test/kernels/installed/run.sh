@@ -47,8 +47,29 @@ unprivileged() { # the agent's user, and what it may still do
 }
 ps_user() { sed -n 's/^Uid:	\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
-unit_span() { # a span of a unit, under the unit's name
-	systemd-run --quiet --wait --unit hello.service /bin/sleep 0.1 && within 60 grep -q hello.service spans.json
+unit_span() { # a span of the unit $1, under its name
+	systemd-run --quiet --wait --unit "$1" /bin/sleep 0.1 && within 60 grep -q "$1" spans.json
+}
+
+# attacked: what a user without privileges does to make an agent that starts read without
+# end. The unit starts and stops as ever, far below its MemoryMax.
+attacked() {
+	attackers=
+	for role in environ cmdline "traceparents 250000"; do
+		{ printf '?'; exec sleep 600; } 2>/dev/null | # each answers when it stands
+			HOSTILE_ROLE=$role setpriv --reuid=65534 --regid=65534 --clear-groups ./attacker >"${role%% *}.stands" 2>attackers.log &
+		attackers="$attackers $!"
+	done
+	for role in environ cmdline traceparents; do within 60 test -s $role.stands || { cat attackers.log; return 1; }; done
+	for again in 2 3; do
+		systemctl restart procspan && within 60 logged_times msg=observing $again || return
+	done
+	unit_span after-attack.service || return
+	kill $attackers
+	[ "$(systemctl show -p NRestarts --value procspan)" = 0 ] || { systemctl show procspan | grep -E 'Restarts|Result'; return 1; }
+	! logged 'timed out' || { echo "it did not stop by itself"; return 1; }
+	cgroup=/sys/fs/cgroup/system.slice/procspan.service
+	grep -qx 'max 0' $cgroup/memory.events && [ "$(cat $cgroup/memory.peak)" -lt $((256 << 20)) ] || { cat $cgroup/memory.events $cgroup/memory.peak; return 1; }
 }
 
 load() { # short processes, each with an argument of its own: at least $processes, and until the upgrade is over
@@ -76,7 +97,7 @@ persist() {
 	mkdir -p /etc/systemd/system/procspan.service.d
 	cp /usr/share/doc/procspan/persist.conf /etc/systemd/system/procspan.service.d/
 	sed -i 's/^#    daemon:/    daemon:/; s/^#      persist: true/      persist: true/' /etc/procspan.yaml
-	procspan config check /etc/procspan.yaml && systemctl daemon-reload && systemctl restart procspan && within 60 logged_times msg=observing 2
+	procspan config check /etc/procspan.yaml && systemctl daemon-reload && systemctl restart procspan && within 60 logged_times msg=observing 4
 }
 
 removed() { # the configuration stays
@@ -99,9 +120,10 @@ step "start" systemctl enable --now procspan
 step "observing" within 60 logged msg=observing
 step "without privileges" unprivileged
 step "systemd-analyze security" systemd-analyze security --no-pager --threshold=30 procspan.service
-step "a unit's span" unit_span
+step "a unit's span" unit_span hello.service
 step "reload" systemctl reload procspan
 step "the reload is logged" within 60 logged reload
+step "attacked while it starts and stops" attacked
 step "persist" persist
 step "upgrade under load" upgrade_under_load
 step "the version is new" sh -c "dpkg-query -W -f '\${Version}' procspan | grep -qxF '$(dpkg-deb -f "$new" Version)'"
