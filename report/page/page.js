@@ -320,10 +320,12 @@
     g.save();
     g.beginPath(); g.rect(0, bodyTop, width, height - bodyTop); g.clip();
     const first = Math.floor(view.top / ROW), last = Math.min(rows.length, Math.ceil((view.top + height - bodyTop) / ROW));
+    marks.begin(last - first);
     for (let r = first; r < last; r++) {
       const y = bodyTop + r * ROW - view.top;
-      if (rows[r].list) drawLane(rows[r], y); else drawRow(rows[r], y);
+      if (rows[r].list) drawLane(rows[r], y, r - first); else drawRow(rows[r], y);
     }
+    marks.draw(bodyTop + first * ROW - view.top);
     g.restore();
     drawOverlay();
     drawn++;
@@ -455,25 +457,31 @@
   // lower returns the first of n for which before is false.
   function lower(n, before) { let a = 0, b = n; while (a < b) { const c = a + b >> 1; if (before(c)) a = c + 1; else b = c; } return a; }
 
-  function drawLane(r, y) {
+  function drawLane(r, y, row) {
     const list = r.list, n = list.length, left = labelWidth();
     let k = lower(n, (c) => m.end[list[c]] < view.from);
     while (k < n && m.start[list[k]] < view.to) {
       const i = list[k], a = Math.max(x(m.start[i]), left), b = Math.min(x(m.end[i]), width + 1);
-      if (b - a >= 1) {
+      const px = Math.floor(a);
+      if (b - a >= 3) {
         bar(i, y, a, b - 0.5);
         if (b - a > 40) text(name(i), a + 3, y + ROW / 2 - 1, b - a - 6, hits && !hits.has(i) ? null : colour(i));
         k++;
         continue;
       }
+      if (b - a >= 1) { // with whole pixels, the last one empty if it has several
+        const end = Math.min(Math.floor(b), Math.ceil(width));
+        marks.add(row, px, Math.max(b - a < 2 ? end : end - 1, px + 1), !hits || hits.has(i) ? colour(i) : faint, m.onPath[i]);
+        k++;
+        continue;
+      }
       // All that ends within this pixel is one mark, of the worst that is in it.
-      const px = Math.floor(a), until = time(px + 1);
+      const until = time(px + 1);
       const next = Math.max(k + 1, k + lower(n - k, (c) => m.end[list[k + c]] < until));
       const found = !hits || hitsOf(r)[next] > hitsOf(r)[k];
-      marks.add(px, !found ? faint : r.bad[next] - r.bad[k] ? failed : colour(i), r.path[next] > r.path[k]);
+      marks.add(row, px, px + 1, !found ? faint : r.bad[next] - r.bad[k] ? failed : colour(i), r.path[next] > r.path[k]);
       k = next;
     }
-    marks.flush(y);
   }
   // hitsOf counts the hits in a lane before each of its processes.
   function hitsOf(r) {
@@ -484,32 +492,46 @@
     return r.found;
   }
 
-  // marks draws the marks of a lane, each a pixel wide, as one picture of two lines:
-  // the bars, and what is under them on the critical path.
+  // marks draws what is a few pixels wide in all lanes, from one picture with two lines
+  // a row: the bars, and what is under them on the critical path. There can be 16,000
+  // bars, and as rectangles they cost three times as much. The picture is written once a
+  // frame: one that changes between two drawings is copied for each.
   const marks = {
-    picture: document.createElement('canvas'), data: null, pixels: null, some: false, path: false,
-    add(px, colour, path) {
-      if (!this.data || this.data.width !== Math.ceil(width)) {
-        this.picture.width = Math.ceil(width); this.picture.height = 2;
-        this.data = new ImageData(Math.ceil(width), 2);
-        this.pixels = new DataView(this.data.data.buffer);
-      }
-      this.some = true; this.path ||= path;
-      this.pixels.setUint32(4 * px, rgba(colour));
-      if (path) this.pixels.setUint32(4 * (px + this.data.width), rgba(ink));
+    picture: document.createElement('canvas'), data: null, pixels: null, bars: [], paths: [],
+    begin(rows) {
+      const w = Math.ceil(width), h = 2 * Math.max(rows, 1);
+      if (!this.data || this.data.width !== w || this.data.height !== h) {
+        this.picture.width = w; this.picture.height = h;
+        this.data = new ImageData(w, h);
+        this.pixels = new Uint32Array(this.data.data.buffer);
+      } else if (this.bars.length) this.pixels.fill(0);
+      this.bars = []; this.paths = [];
     },
-    flush(y) {
-      if (!this.some) return;
-      const c = this.picture.getContext('2d'), w = this.data.width;
-      c.putImageData(this.data, 0, 0);
+    add(row, from, to, colour, path) {
+      const begin = 2 * row * this.data.width, under = begin + this.data.width;
+      this.bars[row] = true;
+      this.pixels.fill(rgba(colour), begin + from, begin + to);
+      if (path) { this.paths[row] = true; this.pixels.fill(rgba(ink), under + from, under + to); }
+    },
+    draw(y) {
+      if (!this.bars.length) return;
+      const w = this.data.width;
+      this.picture.getContext('2d').putImageData(this.data, 0, 0);
       g.imageSmoothingEnabled = false;
-      g.drawImage(this.picture, 0, 0, w, 1, 0, y + 2, w, ROW - 5);
-      if (this.path) g.drawImage(this.picture, 0, 1, w, 1, 0, y + ROW - 4, w, 2);
-      this.data.data.fill(0);
-      this.some = this.path = false;
+      this.bars.forEach((_, row) => g.drawImage(this.picture, 0, 2 * row, w, 1, 0, y + row * ROW + 2, w, ROW - 5));
+      this.paths.forEach((_, row) => g.drawImage(this.picture, 0, 2 * row + 1, w, 1, 0, y + row * ROW + ROW - 4, w, 2));
     },
   };
-  const rgba = (c) => (parseInt(c.slice(1), 16) * 256 + 255) >>> 0;
+  // rgba is a colour as a pixel of an ImageData holds it, in the machine's byte order.
+  const bytes = new Uint8Array(4), pixel = new Uint32Array(bytes.buffer), rgbas = new Map();
+  function rgba(c) {
+    let v = rgbas.get(c);
+    if (v === undefined) {
+      bytes.set([1, 3, 5].map((at) => parseInt(c.slice(at, at + 2), 16)).concat(255));
+      rgbas.set(c, v = pixel[0]);
+    }
+    return v;
+  }
 
   function drawOverlay() {
     o.clearRect(0, 0, width, height);
