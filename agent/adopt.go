@@ -19,7 +19,7 @@ func (f *flow) adopt(done <-chan struct{}) {
 		return
 	}
 	running = slices.DeleteFunc(running, func(p process.Living) bool { return p.KernelThread || p.Ending })
-	f.look(done, running)
+	f.look(done, running, patience)
 	f.takeIn(running)
 }
 
@@ -30,7 +30,7 @@ func (f *flow) adoptTree(done <-chan struct{}, pid uint32) error {
 		return err
 	}
 	running = slices.DeleteFunc(running, func(p process.Living) bool { return p.KernelThread || p.Ending })
-	f.look(done, running)
+	f.look(done, running, patience)
 	f.takeIn(running)
 	return nil
 }
@@ -43,14 +43,14 @@ const looksAgain = 3
 // reports their cgroups to the output. An image that was read must not be newer than
 // the ExecID that was listed: its exec, whose event is still to come, would count as
 // another one. So the processes are listed again, and those that executed a program
-// meanwhile are read again.
-func (f *flow) look(done <-chan struct{}, running []process.Living) {
+// meanwhile are read again. silences is as readProc has it.
+func (f *flow) look(done <-chan struct{}, running []process.Living, silences int) {
 	unread := make([]*process.Living, len(running))
 	for i := range running {
 		unread[i] = &running[i]
 	}
 	for again := 0; len(unread) > 0; again++ {
-		f.readProc(done, unread)
+		f.readProc(done, unread, silences)
 		listed, ok := f.listRunning(time.Now())
 		if !ok {
 			return
@@ -74,9 +74,9 @@ const (
 	// system. Others take their place, up to maxReaders.
 	stuckAfter = 250 * time.Millisecond
 	maxReaders = 64
-	// patience is how many times stuckAfter may pass with no process read and no
-	// reader begun until no more is read. On a busy machine a reader may wait that
-	// long for a processor; where the whole machine stands still, it counts once.
+	// patience is how many silences of stuckAfter in a row end the reading at the start.
+	// On a busy machine a reader may wait that long for a CPU; a pause of the whole
+	// machine is one silence. Later, while nobody reads the ring, the first one does.
 	patience = 8
 	// lookWithin bounds the reading: what is not read by then has its name only.
 	lookWithin = 10 * time.Second
@@ -92,8 +92,9 @@ type seenInProc struct {
 
 // readProc reads what /proc shows of processes. There can be thousands, and the
 // kernel makes what is read: several processors share the work. It ends early when
-// done is closed.
-func (f *flow) readProc(done <-chan struct{}, all []*process.Living) {
+// done is closed, and when so many silences of stuckAfter follow each other in which no
+// process was read and no further reader could begin.
+func (f *flow) readProc(done <-chan struct{}, all []*process.Living, silences int) {
 	giveUp := time.NewTimer(lookWithin)
 	defer giveUp.Stop()
 	var next atomic.Int64
@@ -122,22 +123,22 @@ func (f *flow) readProc(done <-chan struct{}, all []*process.Living) {
 	start()
 	stuck := time.NewTimer(stuckAfter)
 	defer stuck.Stop()
-	silences := 0
+	silent := 0
 	for left := len(all); left > 0; {
 		select {
 		case p := <-read:
 			left--
 			f.found(all[p.at], &p)
-			silences = 0
+			silent = 0
 			stuck.Reset(stuckAfter)
 			continue
 		case <-stuck.C:
 			if readers < maxReaders && int(next.Load()) < len(wanted) {
 				start()
 			} else {
-				silences++
+				silent++
 			}
-			if silences < patience {
+			if silent < silences {
 				stuck.Reset(stuckAfter)
 				continue
 			}

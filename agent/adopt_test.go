@@ -48,7 +48,7 @@ func TestAdoptStuckProcess(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.look(nil, running)
+		f.look(nil, running, patience)
 	}()
 	select {
 	case <-done:
@@ -67,7 +67,7 @@ func TestAdoptStops(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		f.look(stop, running)
+		f.look(stop, running, patience)
 	}()
 	close(stop)
 	select {

@@ -104,7 +104,7 @@ func (f *flow) sweep(done <-chan struct{}, now time.Time) error {
 			found = append(found, now)
 		}
 	}
-	f.look(done, found)
+	f.look(done, found, 1)
 	f.takeIn(found)
 	// An exit that the ring has by now is more exact.
 	if err := f.catchUp(); err != nil {

@@ -165,7 +165,7 @@ func TestAdoptWhileExecuting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.look(nil, listed) // the list is older than the exec, /proc is newer
+	f.look(nil, listed, patience) // the list is older than the exec, /proc is newer
 	if want := f.event.ExecID; listed[0].ExecID != want || !strings.HasSuffix(listed[0].Image.Executable, "sleep") {
 		t.Fatalf("it is listed as exec %d of %s, want %d of sleep", listed[0].ExecID, listed[0].Image.Executable, want)
 	}

@@ -194,6 +194,7 @@ func (v *variables) exporters(variable string, words ...string) (named []string)
 	for word := range strings.SplitSeq(list, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
 		switch {
+		case slices.Contains(named, word):
 		case slices.Contains(words, word):
 			named = append(named, word)
 		case word != "":
@@ -283,7 +284,7 @@ func (v *variables) metrics() *Metrics {
 	m, all := Metrics{}, DefaultMetrics()
 	periodic := slices.DeleteFunc(slices.Clone(named), func(word string) bool { return word == "prometheus" || word == "none" })
 	if len(periodic) > 1 {
-		v.ignore(variable, "must have one of otlp, otlp/stdout, console at most (got %s); %s is used", strings.Join(periodic, ", "), periodic[0])
+		v.ignore(variable, "must name at most one of otlp, otlp/stdout and console (got %s); procspan uses %s", strings.Join(periodic, ", "), periodic[0])
 	}
 	if r := all.Periodic; len(periodic) > 0 {
 		v.options(r, after("OTEL_METRIC_EXPORT_"))

@@ -125,7 +125,7 @@ func TestFromEnvironment(t *testing.T) {
 		"metrics to the console": {vars{"OTEL_METRICS_EXPORTER": "console, prometheus", "OTEL_METRIC_EXPORT_INTERVAL": "5000"}, withMetrics(func(m *Metrics) {
 			m.Periodic.Interval, m.Periodic.Exporter = 5*time.Second, Exporter{Console: &Console{}}
 		})},
-		"metrics to stdout": {vars{"OTEL_METRICS_EXPORTER": "otlp/stdout"}, withMetrics(func(m *Metrics) {
+		"metrics to stdout": {vars{"OTEL_METRICS_EXPORTER": "otlp/stdout,otlp/stdout"}, withMetrics(func(m *Metrics) {
 			m.Prometheus, m.Periodic.Exporter = nil, Exporter{File: &File{Path: Stdout}}
 		})},
 		"metrics fetched": {vars{

@@ -20,6 +20,7 @@ import (
 func TestSentOverHTTP(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "x-leaked=1")
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	withCertificate(t)
 	requests := make(chan *http.Request, 10)
 	arrived := make(chan *colmetricspb.ExportMetricsServiceRequest, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

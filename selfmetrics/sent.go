@@ -1,7 +1,6 @@
 package selfmetrics
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ const (
 )
 
 // newSent returns a reader that sends periodically, and the function that closes its
-// connection.
+// connection or file.
 func newSent(o Options) (sdk.Reader, func() error, error) {
 	p := o.Metrics.Periodic
 	// The exporters always read OTEL_EXPORTER_OTLP_*. All of it is overridden, but
@@ -76,8 +75,8 @@ func overGRPC(o Options) (sdk.Exporter, func() error, error) {
 	return exporter, conn.Close, nil
 }
 
-// overHTTP returns an exporter over HTTP, or one that writes as the client does in the
-// place of a collector.
+// overHTTP returns an OTLP/HTTP exporter. The client may write the requests instead of
+// sending them.
 func overHTTP(o Options, client *http.Client, url string) (sdk.Exporter, func() error, error) {
 	p := o.Metrics.Periodic
 	common := p.Exporter.Common()
@@ -90,7 +89,7 @@ func overHTTP(o Options, client *http.Client, url string) (sdk.Exporter, func() 
 		otlpmetrichttp.WithEndpointURL(url),
 		otlpmetrichttp.WithHeaders(headers(p.Exporter)),
 		otlpmetrichttp.WithCompression(compression),
-		otlpmetrichttp.WithTimeout(cmp.Or(common.Timeout, p.Timeout)),
+		otlpmetrichttp.WithTLSClientConfig(nil), // the client's counts
 		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
 			Enabled: true, InitialInterval: firstPause, MaxInterval: maxPause, MaxElapsedTime: p.Timeout,
 		}),
@@ -131,7 +130,13 @@ type sender struct {
 // reader would log each.
 func (s *sender) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
 	metrics.Resource = s.resource // the SDK's has OTEL_RESOURCE_ATTRIBUTES, too
-	switch err := s.Exporter.Export(ctx, metrics); {
+	bounded := ctx
+	if timeout := s.to.Common().Timeout; timeout > 0 { // the SDK's client has it for gRPC only
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	switch err := s.Exporter.Export(bounded, metrics); {
 	case err == nil:
 		if s.failing {
 			s.log.Info("metrics export recovered", "endpoint", s.to.Target())

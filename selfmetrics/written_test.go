@@ -2,6 +2,8 @@ package selfmetrics
 
 import (
 	"bytes"
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +28,19 @@ func written(interval time.Duration, to config.Exporter) (Options, *syncbuffer.B
 	return o, out, stdout
 }
 
+// withCertificate sets what the SDK reads as TLS, which it refuses without https.
+func withCertificate(t *testing.T) {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", path)
+}
+
 // parse reads one line.
 func parse(t *testing.T, line string) map[string]*metricspb.Metric {
 	t.Helper()
@@ -42,6 +57,7 @@ func parse(t *testing.T, line string) map[string]*metricspb.Metric {
 
 // A file and standard output get each export as a line of OTLP's JSON.
 func TestWrittenAsJSON(t *testing.T) {
+	withCertificate(t)
 	path := filepath.Join(t.TempDir(), "metrics.jsonl")
 	for name, to := range map[string]string{"file": path, "stdout": config.Stdout} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +112,8 @@ func TestWrittenAsLines(t *testing.T) {
 	}
 }
 
-// A file that cannot be written is said once, with a hint, and written when it can be.
+// A file that cannot be written is logged once, with a hint, and is written once that is
+// possible.
 func TestWrittenLater(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "metrics.jsonl")
 	if err := os.Mkdir(path, 0o700); err != nil {

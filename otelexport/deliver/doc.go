@@ -1,5 +1,6 @@
 // Package deliver brings encoded items (spans, log records) to OTLP collectors, files
-// and the terminal, or counts them as dropped with a reason. It knows no process.
+// and the terminal, or counts them as dropped with a reason. It knows no process. MetricsClient writes the
+// metrics that the SDK encodes.
 //
 // Bytes go in by Intake.Push, grouped by the bytes of their resource. Each signal has
 // an intake, and each of its exporters a pipeline:

@@ -41,16 +41,21 @@ type lineTransport struct {
 
 // newLines prepares a transport to a file or to standard output.
 func newLines(s Signal, to *Destination, o *Options) *lineTransport {
-	t := &lineTransport{to: newStream(o.Stdout)}
+	t := &lineTransport{to: newWriter(to.Exporter, o)}
 	if to.Exporter.Console != nil {
 		t.format = console(s)
-		return t
+	} else {
+		t.format = jsonLines(s, o.Scope)
 	}
-	if path := to.Exporter.File.Path; path != config.Stdout {
-		t.to = newFile(path, o.Files, o.Log)
-	}
-	t.format = jsonLines(s, o.Scope)
 	return t
+}
+
+// newWriter returns where an exporter writes to, a file or standard output.
+func newWriter(to config.Exporter, o *Options) writer {
+	if to.File != nil && to.File.Path != config.Stdout {
+		return newFile(to.File.Path, o.Files, o.Log)
+	}
+	return newStream(o.Stdout)
 }
 
 // requests are the messages that one line is made of.

@@ -193,7 +193,7 @@ func Failure(what string, o config.Exporter, err error) error {
 	}
 	if o.OTLPGRPC == nil {
 		if posted := (*url.Error)(nil); errors.As(err, &posted) {
-			err = posted.Err // by MetricsClient
+			err = posted.Err // MetricsClient posts to no real URL: it is left out
 		}
 		return failure(what, o, judgeWrite(err))
 	}

@@ -15,12 +15,11 @@ import (
 	"github.com/procspan/procspan/otelexport/otlpjson"
 )
 
-// MetricsClient returns a client for the SDK's OTLP/HTTP exporter that sends nothing.
-// It writes each request, which must not be compressed, where the exporter to writes,
-// and answers as a collector that takes everything. A write that fails is the error of
-// the request. Of o it uses Files, Stdout and Log.
+// MetricsClient returns an HTTP client for the SDK's OTLP/HTTP exporter that sends
+// nothing. It writes each request, which must not be compressed, to the file or the
+// standard output of the exporter, and answers 200. A failed write is the request's
+// error. It uses o.Files, o.Stdout and o.Log.
 func MetricsClient(to config.Exporter, o *Options) *http.Client {
-	lines := newLines(Metrics, &Destination{Exporter: to}, o)
 	format := consoleMetrics
 	if to.Console == nil {
 		message := otlpjson.New(requests[Metrics].ProtoReflect().Descriptor())
@@ -29,7 +28,7 @@ func MetricsClient(to config.Exporter, o *Options) *http.Client {
 			return append(to, '\n'), err
 		}
 	}
-	return &http.Client{Transport: &metricLines{to: lines.to, format: format}}
+	return &http.Client{Transport: &metricLines{to: newWriter(to, o), format: format}}
 }
 
 // metricLines writes requests. The SDK makes them one after the other.

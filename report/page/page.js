@@ -320,7 +320,7 @@
     g.save();
     g.beginPath(); g.rect(0, bodyTop, width, height - bodyTop); g.clip();
     const first = Math.floor(view.top / ROW), last = Math.min(rows.length, Math.ceil((view.top + height - bodyTop) / ROW));
-    marks.begin(last - first);
+    marks.begin();
     for (let r = first; r < last; r++) {
       const y = bodyTop + r * ROW - view.top;
       if (rows[r].list) drawLane(rows[r], y, r - first); else drawRow(rows[r], y);
@@ -469,9 +469,9 @@
         k++;
         continue;
       }
-      if (b - a >= 1) { // with whole pixels, the last one empty if it has several
-        const end = Math.min(Math.floor(b), Math.ceil(width));
-        marks.add(row, px, Math.max(b - a < 2 ? end : end - 1, px + 1), !hits || hits.has(i) ? colour(i) : faint, m.onPath[i]);
+      if (b - a >= 1) { // snapped to whole pixels; from 2 px on, the last one stays empty as a gap
+        const end = Math.min(Math.floor(b), Math.ceil(width)), gap = b - a >= 2 && b <= width ? 1 : 0;
+        marks.add(row, px, Math.max(end - gap, px + 1), !hits || hits.has(i) ? colour(i) : faint, m.onPath[i]);
         k++;
         continue;
       }
@@ -495,22 +495,26 @@
   // marks draws what is a few pixels wide in all lanes, from one picture with two lines
   // a row: the bars, and what is under them on the critical path. There can be 16,000
   // bars, and as rectangles they cost three times as much. The picture is written once a
-  // frame: one that changes between two drawings is copied for each.
+  // frame: the browser copies a canvas that changes between two drawImage calls.
   const marks = {
     picture: document.createElement('canvas'), data: null, pixels: null, bars: [], paths: [],
-    begin(rows) {
-      const w = Math.ceil(width), h = 2 * Math.max(rows, 1);
-      if (!this.data || this.data.width !== w || this.data.height !== h) {
-        this.picture.width = w; this.picture.height = h;
-        this.data = new ImageData(w, h);
-        this.pixels = new Uint32Array(this.data.data.buffer);
-      } else if (this.bars.length) this.pixels.fill(0);
+    begin() {
+      if (this.bars.length) this.pixels.fill(0);
       this.bars = []; this.paths = [];
+      const w = Math.max(Math.ceil(width), 1), h = 2 * (Math.ceil(Math.max(height - bodyTop, 0) / ROW) + 1);
+      if (this.data && this.data.width === w && this.data.height === h) return;
+      this.picture.width = w; this.picture.height = h;
+      this.data = new ImageData(w, h);
+      this.pixels = new Uint32Array(this.data.data.buffer);
     },
+    // add paints pixels. Of several on one, what failed wins, then what was found.
     add(row, from, to, colour, path) {
-      const begin = 2 * row * this.data.width, under = begin + this.data.width;
+      const begin = 2 * row * this.data.width, under = begin + this.data.width, c = rgba(colour), none = rgba(faint);
       this.bars[row] = true;
-      this.pixels.fill(rgba(colour), begin + from, begin + to);
+      for (let at = begin + from; at < begin + to; at++) {
+        const there = this.pixels[at];
+        if (!there || there === none || colour === failed) this.pixels[at] = c;
+      }
       if (path) { this.paths[row] = true; this.pixels.fill(rgba(ink), under + from, under + to); }
     },
     draw(y) {

@@ -19,7 +19,7 @@ import (
 func TestPage(t *testing.T) {
 	b := startBrowser(t)
 	for name, test := range map[string]func(*testing.T, *browser){
-		"fetches nothing": testFetchesNothing, "figures": testFigures, "pixels": testPixels, "without scripts": testWithoutScripts,
+		"fetches nothing": testFetchesNothing, "figures": testFigures, "pixels": testPixels, "failures": testFailures, "hidden": testHidden, "without scripts": testWithoutScripts,
 		"search": testSearch, "fragment": testFragment, "keys": testKeys, "table": testTable, "dark": testDark, "narrow": testNarrow,
 		"hostile": testHostile,
 	} {
