@@ -15,6 +15,8 @@
 
 #define FIELD(p, field) ((p)->field)
 
+#define STATS_SEQUENCE(signal) ((signal)->stats_lock.seqcount.seqcount.sequence)
+
 /* Adds the counters that both task_struct and signal_struct have. */
 #define ADD_COUNTERS(u, p, READ)                                                                   \
 	do {                                                                                       \
@@ -123,7 +125,7 @@ static __noinline int add_others(struct wire_usage *u, struct task_struct *task,
 static __noinline int add_all(struct wire_usage *u, struct task_struct *task,
 			      struct signal_struct *signal, bool ends)
 {
-	unsigned int sequence = signal->stats_lock.seqcount.seqcount.sequence;
+	unsigned int sequence = STATS_SEQUENCE(signal);
 	int all = true;
 
 	barrier();
@@ -134,7 +136,7 @@ static __noinline int add_all(struct wire_usage *u, struct task_struct *task,
 	if (ends && signal->nr_threads > 1)
 		all = add_others(u, task, signal);
 	barrier();
-	return all && !(sequence & 1) && sequence == signal->stats_lock.seqcount.seqcount.sequence;
+	return all && !(sequence & 1) && sequence == STATS_SEQUENCE(signal);
 }
 
 /*
@@ -189,7 +191,12 @@ static __always_inline void add_exited(struct wire_usage *u, struct task_struct 
 	struct process_id id = {.pid = task->tgid, .start = task->group_leader->start_boottime};
 	struct thread_sum *exited;
 
-	if (task->signal->nr_threads == 1 && !task->signal->sum_sched_runtime)
+	/*
+	 * The sequence changes where a thread is released (__exit_signal) or a child is
+	 * waited for. sum_sched_runtime would not do: a thread that is released before its
+	 * run time was brought up to date (update_curr) adds nothing to it.
+	 */
+	if (task->signal->nr_threads == 1 && !STATS_SEQUENCE(task->signal))
 		return; /* it never had a second thread */
 	exited = bpf_map_lookup_elem(&exited_threads, &id);
 	if (!exited)

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/procspan/procspan/process"
+	"github.com/procspan/procspan/test/scenario/raw"
 )
 
 // emulated: a CPU may stall at any time, which the kernel and the programs count as
@@ -76,6 +79,41 @@ func TestUsage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a thread wrote counts, even where the kernel has no run time of it. That is a
+// matter of chance, one in some 500 on an emulated machine, so it is tried often.
+func TestUsageOfShortThread(t *testing.T) {
+	const tries, wrote = 200, 4096
+	tr := tracer(t, Options{OnlyDescendants: true})
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	must(t, err)
+	defer null.Close()
+	pids := map[uint32]bool{}
+	for range tries {
+		pid := forked(t, raw.Fork, func(b *raw.Block, tid raw.Cell) {
+			b.Thread(tid, func(b *raw.Block) {
+				b.Must("write", unix.SYS_WRITE, raw.N(null.Fd()), b.Bytes("x"), raw.N(wrote))
+				b.Set(tid.At(1), 1)
+				b.Exit(0)
+			})
+			b.Spin(tid.At(1)) // awake, so that the thread need not wake it
+			b.Exec(exiter(t), []string{"exiter"}, nil)
+		})
+		pids[uint32(pid)] = true
+	}
+	seen := 0
+	for _, ev := range rest(t, tr) {
+		if pids[ev.ID.PID] && (ev.Kind == process.Exec || ev.Kind == process.Exit) {
+			seen++
+			if n := ev.Usage.WriteChars; n != wrote {
+				t.Errorf("pid %d, %v: %d characters written, want %d", ev.ID.PID, ev.Kind, n, wrote)
+			}
+		}
+	}
+	if seen != 2*tries {
+		t.Errorf("%d execs and exits of %d processes", seen, tries)
 	}
 }
 
