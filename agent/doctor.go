@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -191,7 +190,11 @@ func exporterFindings(o Options) []Finding {
 func probed(what string, to config.Exporter, probe func(context.Context) error) Finding {
 	ctx, cancel := context.WithTimeout(context.Background(), to.Common().Timeout)
 	defer cancel()
-	return found(what, to.Target()+" answers", probe(ctx))
+	works := " answers"
+	if to.File != nil || to.Console != nil {
+		works = " can be written"
+	}
+	return found(what, to.Target()+works, probe(ctx))
 }
 
 // diskFindings check the configured directories. They create and lock nothing: an
@@ -210,7 +213,6 @@ func diskFindings(o Options) (findings []Finding) {
 // directoryFinding reports whether a directory can be used, or created, and whether
 // need bytes are free there.
 func directoryFinding(what, option, dir string, need int64) Finding {
-	at := dir
 	d, err := safedir.OpenExisting(dir)
 	if err == nil {
 		err = d.Close()
@@ -218,11 +220,7 @@ func directoryFinding(what, option, dir string, need int64) Finding {
 	if errors.As(err, new(*safedir.UnsafeError)) {
 		return fatal(what, "", fmt.Errorf("use %s: %w", option, err))
 	}
-	err = writable(at)
-	for errors.Is(err, unix.ENOENT) && at != filepath.Dir(at) { // the agent creates it
-		at = filepath.Dir(at)
-		err = writable(at)
-	}
+	at, err := safedir.Writable(dir)
 	if err != nil {
 		return fatal(what, "", fmt.Errorf("write to %s: %w; name a directory in %s that procspan may write to", at, err, option))
 	}
@@ -236,18 +234,6 @@ func directoryFinding(what, option, dir string, need int64) Finding {
 			"free space, or lower delivery.max_size", at, mebibytes(free), mebibytes(need))
 	}
 	return found(what, fmt.Sprintf("%s, %s free", dir, mebibytes(free)), err)
-}
-
-// writable returns why no file can be created in a directory, or nil.
-func writable(dir string) error {
-	var stat unix.Stat_t
-	if err := unix.Stat(dir, &stat); err != nil {
-		return err
-	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return unix.ENOTDIR
-	}
-	return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

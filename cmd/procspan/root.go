@@ -44,8 +44,8 @@ func newRoot() *cobra.Command {
 		Short: "Every process lifetime as an OpenTelemetry span",
 		Long: `procspan observes fork, exec and exit in the kernel (eBPF) and turns each process
 lifetime into an OpenTelemetry span, nested under the process that started it, and
-sends it over OTLP/gRPC to a Collector or Jaeger. Without an exporter it shows the
-processes on the terminal.
+sends it over OTLP to a Collector or Jaeger, or writes it to a file. Without an
+exporter it shows the processes on the terminal.
 
 The configuration is an OpenTelemetry declarative configuration file: --config or
 $OTEL_CONFIG_FILE. Without a file, OTEL_* variables are used, such as

@@ -78,6 +78,32 @@ func OpenExisting(path string) (*Dir, error) {
 	return &Dir{path: path, file: file}, nil
 }
 
+// Writable reports why no file can be created in a directory, which Open would
+// create first if it does not exist. It creates nothing. At is the directory that the
+// answer is about: this one, or the nearest that exists above it.
+func Writable(path string) (at string, err error) {
+	at = filepath.Clean(path)
+	for {
+		err = writable(at)
+		if up := filepath.Dir(at); errors.Is(err, unix.ENOENT) && up != at {
+			at = up
+			continue
+		}
+		return at, err
+	}
+}
+
+func writable(dir string) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return unix.ENOTDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+}
+
 // Path returns the path that the directory was opened with.
 func (d *Dir) Path() string { return d.path }
 

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // chown skips where the test may not give files away.
@@ -122,6 +126,44 @@ func TestOpenFile(t *testing.T) {
 				f.Close()
 			}
 		})
+	}
+}
+
+// A directory that is not there is as good as the one it would be created in.
+func TestWritable(t *testing.T) {
+	base := t.TempDir()
+	for _, above := range []string{base, filepath.Dir(base)} {
+		if err := os.Chmod(above, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mkdir(t, filepath.Join(base, "open"), 0o777)
+	mkdir(t, filepath.Join(base, "closed"), 0o555)
+	write(t, filepath.Join(base, "file"), 0o666)
+	if os.Geteuid() == 0 { // who may write anywhere; only this thread becomes another user
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := syscall.Setfsuid(65534); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = syscall.Setfsuid(0) }()
+	}
+	for path, want := range map[string]struct {
+		at  string
+		err error
+	}{
+		"open":         {"open", nil},
+		"open/a/b/":    {"open", nil},
+		"closed":       {"closed", unix.EACCES},
+		"closed/a/b":   {"closed", unix.EACCES},
+		"file":         {"file", unix.ENOTDIR},
+		"file/a":       {"file/a", unix.ENOTDIR},
+		"open/../open": {"open", nil},
+	} {
+		at, err := Writable(base + "/" + path)
+		if at != filepath.Join(base, want.at) || !errors.Is(err, want.err) {
+			t.Errorf("%s: %s: %v, want %s: %v", path, at, err, want.at, want.err)
+		}
 	}
 }
 

@@ -215,7 +215,7 @@ func (f *file) rotate() error {
 func (f *file) probe() error {
 	dir, err := safedir.OpenExisting(filepath.Dir(f.path))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return f.creatable()
 	}
 	if err != nil {
 		return err
@@ -223,10 +223,18 @@ func (f *file) probe() error {
 	defer dir.Close()
 	there, err := dir.OpenFile(filepath.Base(f.path), os.O_WRONLY|os.O_APPEND)
 	if errors.Is(err, fs.ErrNotExist) {
-		return unix.Faccessat(unix.AT_FDCWD, filepath.Dir(f.path), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+		return f.creatable()
 	}
 	if err != nil {
 		return err
 	}
 	return there.Close()
+}
+
+func (f *file) creatable() error {
+	at, err := safedir.Writable(filepath.Dir(f.path))
+	if err != nil {
+		return &fs.PathError{Op: "write to", Path: at, Err: err}
+	}
+	return nil
 }
