@@ -94,6 +94,7 @@ func TestOpenRC(t *testing.T) {
 		"reload": "procspan config check " + config + "\nebegin Reloading procspan\nsupervise-daemon procspan --signal HUP\n",
 		"start": "procspan config check " + config + `
 checkpath --directory --mode 0700 --owner procspan-agent:procspan /var/lib/procspan
+checkpath --directory --mode 0700 --owner procspan-agent:procspan /var/log/procspan
 checkpath --directory --mode 0700 --owner procspan-agent:procspan /run/procspan
 supervisor=supervise_daemon
 command=procspan
@@ -137,6 +138,7 @@ required_files=` + config + "\n",
 // create these directories, so no package has a tmpfiles.d.
 func TestServiceManagers(t *testing.T) {
 	unit, dropIn := string(read(t, "../procspan.service")), string(read(t, "../persist.conf"))
+	reference := string(read(t, "../../config/reference.yml"))
 	config := filepath.Join(t.TempDir(), "valid.yaml")
 	if err := os.WriteFile(config, []byte("valid"), 0o644); err != nil {
 		t.Fatal(err)
@@ -164,8 +166,9 @@ func TestServiceManagers(t *testing.T) {
 		t.Errorf("OpenRC's user is %s, systemd's %s", got, user)
 	}
 	for directory, systemd := range map[string]string{
-		setting(string(read(t, "../package/procspan.yaml")), "directory:"):         "/var/lib/" + setting(unit, "StateDirectory="),
-		setting(string(read(t, "../../config/reference.yml")), "state_directory:"): "/run/" + setting(dropIn, "RuntimeDirectory="),
+		setting(string(read(t, "../package/procspan.yaml")), "directory:"): "/var/lib/" + setting(unit, "StateDirectory="),
+		filepath.Dir(setting(reference, "#     output_stream: file://")):   "/var/log/" + setting(unit, "LogsDirectory="),
+		setting(reference, "state_directory:"):                             "/run/" + setting(dropIn, "RuntimeDirectory="),
 	} {
 		if directory != systemd {
 			t.Errorf("systemd creates %s, the configuration names %s", systemd, directory)

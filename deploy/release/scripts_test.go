@@ -14,7 +14,7 @@ import (
 // called with, and fail if $FAILING names them.
 type installation struct{ root string }
 
-var absolute = regexp.MustCompile(`/(usr/bin/procspan|etc/(procspan\.yaml|init\.d)|run/|var/lib|sys/fs)`)
+var absolute = regexp.MustCompile(`/(usr/bin/procspan|etc/(procspan\.yaml|init\.d)|run/|var/(lib|log)|sys/fs)`)
 
 func newInstallation(t *testing.T, files ...string) installation {
 	t.Helper()
@@ -137,7 +137,8 @@ func TestScripts(t *testing.T) {
 		{script: "postrm", arguments: "purge"},
 	} {
 		t.Run(tc.script+" "+tc.arguments, func(t *testing.T) {
-			i := newInstallation(t, append(tc.files, "/var/lib/procspan/spans", "/var/lib/private/procspan/spans", "/run/procspan/state")...)
+			i := newInstallation(t, append(tc.files, "/var/lib/procspan/spans", "/var/lib/private/procspan/spans",
+				"/var/log/procspan/traces.jsonl", "/var/log/private/procspan/traces.jsonl", "/run/procspan/state")...)
 			config := filepath.Join(i.root, "/etc/procspan.yaml")
 			if tc.config != "" {
 				i.write(t, "/etc/procspan.yaml", i.root+tc.config)
@@ -149,7 +150,7 @@ func TestScripts(t *testing.T) {
 			if out, err := i.run(t, tc.script, tc.arguments, tc.commands, tc.failing); err != nil || out != tc.want {
 				t.Errorf("%v\n%s\nwant\n%s", err, out, tc.want)
 			}
-			for _, path := range []string{"/var/lib/procspan", "/var/lib/private/procspan", "/run/procspan"} {
+			for _, path := range []string{"/var/lib/procspan", "/var/lib/private/procspan", "/var/log/procspan", "/var/log/private/procspan", "/run/procspan"} {
 				_, err := os.Stat(filepath.Join(i.root, path))
 				if gone := os.IsNotExist(err); gone != (tc.arguments == "purge") {
 					t.Errorf("%s: %v", path, err)

@@ -28,7 +28,7 @@ const (
 )
 
 // steps is how many steps installed/run.sh has.
-const steps = 19
+const steps = 20
 
 // install boots a fresh Debian with systemd, and lets it install the package, use
 // it, upgrade it while o.install processes come and go, remove and purge it. It

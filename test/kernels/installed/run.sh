@@ -47,9 +47,16 @@ unprivileged() { # the agent's user, and what it may still do
 }
 ps_user() { sed -n 's/^Uid:	\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
-unit_span() { # a span of the unit $1, under its name
-	systemd-run --quiet --wait --unit "$1" /bin/sleep 0.1 &&
-		within 60 grep -q "\"procspan.systemd.unit\",\"value\":{\"stringValue\":\"$1\"" spans.json
+file_too() { # spans go to a file as well, beside the Collector
+	sed -i '0,/^  processors:$/s//&\n    - batch: {exporter: {otlp_file\/development: {output_stream: "file:\/\/\/var\/log\/procspan\/traces.jsonl"}}}/' /etc/procspan.yaml
+	procspan config check /etc/procspan.yaml && grep -q /var/log/procspan /etc/procspan.yaml
+}
+
+unit_span() { # a span of the unit $1, under its name, at the Collector and in the file
+	systemd-run --quiet --wait --unit "$1" /bin/sleep 0.1 || return
+	for place in spans.json /var/log/procspan/traces.jsonl; do
+		within 60 grep -q "\"procspan.systemd.unit\",\"value\":{\"stringValue\":\"$1\"" $place || return
+	done
 }
 
 # attacked: a user without privileges tries to make a starting agent read /proc without
@@ -111,7 +118,7 @@ removed() { # the configuration stays
 		[ ! -e /sys/fs/bpf/procspan ]
 }
 purged() {
-	dpkg -P procspan && for left in /etc/procspan.yaml /var/lib/procspan /var/lib/private/procspan /run/procspan; do
+	dpkg -P procspan && for left in /etc/procspan.yaml /var/lib/procspan /var/lib/private/procspan /var/log/procspan /var/log/private/procspan /run/procspan; do
 		[ ! -e $left ] || { echo "$left is left"; return 1; }
 	done
 }
@@ -121,6 +128,7 @@ purged() {
 step "install" dpkg -i "$old"
 step "not started by the installation" sh -c '! systemctl is-active procspan'
 step "who may run it" owned
+step "a file beside the Collector" file_too
 step "doctor" procspan doctor --config /etc/procspan.yaml
 step "start" systemctl enable --now procspan
 step "observing" within 60 logged msg=observing
