@@ -2,65 +2,60 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"os"
+	"strconv"
 
 	"github.com/procspan/procspan/console"
 	"github.com/procspan/procspan/timeline"
 )
 
-var diffPage = template.Must(template.New("diff").Funcs(template.FuncMap{
-	"duration": console.Duration, "visible": console.Printable,
-}).Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{{.StyleHash}}'; base-uri 'none'; form-action 'none'">
-<title>comparison · procspan</title>
-<style>{{.Style}}</style>
-</head>
-<body>
-<main>
-<h1>{{duration .A}} → {{duration .B}}</h1>
-<p>Differences below {{duration .Noise}} of the elapsed time are noise.{{if .LessParallel}} The same work was done less in parallel.{{end}}</p>
-{{- range .Lists}}
-<h2>{{.Title}}</h2>
-{{- if .All}}
-<table>
-<thead><tr><th></th><th class="num">before</th><th class="num">after</th><th class="num">difference</th><th class="num">processes</th><th>command</th></tr></thead>
-<tbody>
-{{- range .All}}
-<tr><td>{{.Kind}}</td><td class="num">{{duration .A}}</td><td class="num">{{duration .B}}</td><td class="num">{{duration .Delta}}</td><td class="num">{{.CountA}} → {{.CountB}}</td><td class="line">{{visible .Text}}</td></tr>
-{{- end}}
-</tbody></table>
-{{- else}}
-<p>None differs by more than the noise.</p>
-{{- end}}
-{{- end}}
-</main>
-</body>
-</html>
-`))
-
 // DiffHTML writes a comparison to a file, as a page without scripts.
 func DiffHTML(path string, c *timeline.Comparison) error {
-	type list struct {
-		Title string
-		All   []timeline.Difference
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	if err != nil {
-		return fmt.Errorf("write the comparison: %w", err)
-	}
-	defer f.Close()
-	err = diffPage.Execute(f, struct {
-		*timeline.Comparison
-		Style     template.CSS
-		StyleHash template.HTMLAttr
-		Lists     []list
-	}{c, template.CSS(style), hash(style), []list{{"By command", c.Commands}, {"By command line", c.Processes}}})
-	if err != nil {
+	if err := os.WriteFile(path, []byte(diffPage(c)), 0o666); err != nil {
 		return fmt.Errorf("write the comparison: %w", err)
 	}
 	return nil
+}
+
+func diffPage(c *timeline.Comparison) string {
+	var m markup
+	m.add(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'">
+<title>comparison · procspan</title>
+`, hash(style))
+	m.WriteString("<style>" + style + "</style>\n")
+	m.add(`</head>
+<body>
+<main>
+<h1>%s → %s</h1>
+<p>Differences below %s of the elapsed time are noise.`, console.Duration(c.A), console.Duration(c.B), console.Duration(c.Noise))
+	if c.LessParallel {
+		m.add(" The same work was done less in parallel.")
+	}
+	m.add("</p>\n")
+	differences(&m, "By command", c.Commands)
+	differences(&m, "By command line", c.Processes)
+	m.add("</main>\n</body>\n</html>\n")
+	return m.String()
+}
+
+func differences(m *markup, title string, all []timeline.Difference) {
+	m.add("<h2>%s</h2>\n", title)
+	if len(all) == 0 {
+		m.add("<p>None differs by more than the noise.</p>\n")
+		return
+	}
+	m.add(`<table>
+<thead><tr><th></th><th class="num">before</th><th class="num">after</th><th class="num">difference</th><th class="num">processes</th><th>command</th></tr></thead>
+<tbody>
+`)
+	for _, d := range all {
+		m.add(`<tr><td>%s</td><td class="num">%s</td><td class="num">%s</td><td class="num">%s</td><td class="num">%s → %s</td><td class="line">%s</td></tr>
+`, string(d.Kind), console.Duration(d.A), console.Duration(d.B), console.Duration(d.Delta()),
+			strconv.Itoa(d.CountA), strconv.Itoa(d.CountB), console.Printable(d.Text))
+	}
+	m.add("</tbody></table>\n")
 }

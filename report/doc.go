@@ -7,7 +7,7 @@
 // The rules of this package:
 //
 //   - The same analysis gives the same bytes.
-//   - Text of processes is foreign. In HTML it is escaped by html/template and
+//   - Text of processes is foreign. In HTML it is escaped by markup.add and
 //     shown by textContent; on a terminal and in Markdown, what acts is made
 //     visible. Redaction comes before: nothing in here sees a secret.
 //   - A page fetches nothing: its policy forbids every request, and allows the one

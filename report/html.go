@@ -7,9 +7,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/procspan/procspan/timeline"
@@ -34,9 +32,6 @@ var script = sync.OnceValue(func() string {
 //go:embed page/page.css
 var style string
 
-//go:embed page/page.html
-var page string
-
 // The page's data stand in a script element that no browser runs.
 const (
 	dataBegin = "<script type=\"text/plain\" id=\"data\">\n"
@@ -45,14 +40,7 @@ const (
 
 // HTML writes the page of a job: one file that needs nothing else.
 func HTML(w io.Writer, a *timeline.Analysis) error {
-	t, err := template.New("page").Parse(page)
-	if err != nil {
-		return fmt.Errorf("read the page's template: %w", err)
-	}
-	view := newPageView(a)
-	view.Style, view.StyleHash = template.CSS(style), hash(style)
-	view.ScriptHash = hash(script())
-	if err := t.Execute(w, view); err != nil {
+	if _, err := io.WriteString(w, newPageView(a).html()); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if err := writeData(w, a); err != nil {
@@ -65,9 +53,9 @@ func HTML(w io.Writer, a *timeline.Analysis) error {
 }
 
 // hash is how a Content-Security-Policy names an inline script or style sheet.
-func hash(s string) template.HTMLAttr {
+func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
-	return template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(sum[:]))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // writeData writes the model and its path, compressed, as lines of base64.
@@ -122,31 +110,4 @@ func (l *lines) Write(b []byte) (n int, err error) {
 		b = b[len(part):]
 	}
 	return n, nil
-}
-
-// strip draws what ran at once as an SVG that needs no script.
-func strip(m *timeline.Model) template.HTML {
-	const n, width, height = 400, 1000, 60
-	load := m.Load(n)
-	top := max(float64(m.Job.CPUs), 1)
-	for i := range load.Running {
-		top = max(top, load.Running[i], load.CPUs[i])
-	}
-	points := func(values []float64) string {
-		var b strings.Builder
-		for i, v := range values {
-			fmt.Fprintf(&b, "%.4g,%.4g ", float64(i)*width/n, height-v/top*height)
-		}
-		return b.String()
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" width="100%%" height="%d" preserveAspectRatio="none" role="img" aria-label="running processes and CPUs in use over time, up to %.3g">`, width, height, height, top)
-	fmt.Fprintf(&b, `<polygon class="run" points="0,%d %s%d,%d"/>`, height, points(load.Running), width, height)
-	fmt.Fprintf(&b, `<polyline class="cpu" points="%s"/>`, points(load.CPUs))
-	if m.Job.CPUs > 0 {
-		y := height - float64(m.Job.CPUs)/top*height
-		fmt.Fprintf(&b, `<line class="cpus" x1="0" x2="%d" y1="%.4g" y2="%.4g"/>`, width, y, y)
-	}
-	b.WriteString("</svg>")
-	return template.HTML(b.String()) // numbers only
 }

@@ -37,7 +37,7 @@ func TestHTMLIsTheData(t *testing.T) {
 func TestPageSize(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if _, err := io.WriteString(z, page+style+script()); err != nil {
+	if _, err := io.WriteString(z, newPageView(timeline.Analyse(lifetimes.Make(1))).html()+script()); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {

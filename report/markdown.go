@@ -94,7 +94,7 @@ func (m *markdown) table(title string, heads ...string) {
 
 func (m *markdown) row(cells ...string) { m.line("| %s |", strings.Join(cells, " | ")) }
 
-func (m *markdown) holders(v pageView) {
+func (m *markdown) holders(v *pageView) {
 	if len(v.Holders) == 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func (m *markdown) holders(v pageView) {
 	}
 }
 
-func (m *markdown) commands(v pageView) {
+func (m *markdown) commands(v *pageView) {
 	if len(v.Commands) == 0 {
 		return
 	}
@@ -114,7 +114,7 @@ func (m *markdown) commands(v pageView) {
 	}
 }
 
-func (m *markdown) slots(v pageView) {
+func (m *markdown) slots(v *pageView) {
 	if len(v.Slots) == 0 {
 		return
 	}
@@ -126,7 +126,7 @@ func (m *markdown) slots(v pageView) {
 	m.line("Estimates; below %s is not possible without less work.", v.Floor)
 }
 
-func (m *markdown) failures(v pageView) {
+func (m *markdown) failures(v *pageView) {
 	if len(v.Failures) == 0 {
 		return
 	}

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"html/template"
 	"maps"
 	"slices"
 	"strings"
@@ -13,22 +12,21 @@ import (
 	"github.com/procspan/procspan/timeline"
 )
 
-// pageView is what the template of the page shows, all in words.
+// pageView is what the page shows, in words.
 type pageView struct {
 	Title, Command, Proved, Floor, Footer string
 	Elapsed                               string
 	Facts                                 []fact
 	Notes                                 []string
 	Findings                              []findingView
-	Strip                                 template.HTML
+	Load                                  timeline.Load
+	CPUs                                  int
 	Where                                 []whereView
 	Holders                               []holderView
 	Commands                              []commandView
 	Slots                                 []slotView
 	Failures                              []failureView
 	FailuresMore                          int
-	Style                                 template.CSS
-	StyleHash, ScriptHash                 template.HTMLAttr
 }
 
 type fact struct {
@@ -63,9 +61,9 @@ const (
 	maxLine     = 300 // bytes of a command line
 )
 
-func newPageView(a *timeline.Analysis) pageView {
-	v := pageView{
-		Command: title(a), Strip: strip(a.Model), Facts: facts(a), Notes: notes(a),
+func newPageView(a *timeline.Analysis) *pageView {
+	v := &pageView{
+		Command: title(a), Load: a.Load(stripSlices), CPUs: a.Job.CPUs, Facts: facts(a), Notes: notes(a),
 		Proved: percent(a.Path.Proved, a.Elapsed), Floor: console.Duration(a.Floor), Footer: footer(a),
 		Elapsed: console.Duration(a.Elapsed), Where: where(a),
 	}

@@ -38,7 +38,7 @@ func buildImage(ctx context.Context, work string, a *arch) (string, error) {
 	names := []string{"init"}
 	for _, s := range suites() {
 		name := s.name + ".test"
-		binaries[name], names = []string{"test", "-c", "-tags=guest", s.folder}, append(names, name)
+		binaries[name], names = []string{"test", "-c", "-tags=guest,grpcnotrace", s.folder}, append(names, name)
 	}
 	for _, name := range names {
 		data, err := build(ctx, filepath.Join(work, a.goarch+"-"+name), a, binaries[name])
