@@ -36,15 +36,28 @@ type guest struct {
 }
 
 // boot runs the suites on the guest's kernel. It boots a second time if the kernel
-// panics before init runs: that is a fault of the emulation.
+// panics before init runs: that is a fault of the emulation. So it does if a CPU was
+// stuck in the kernel (6.1 was once, while a pid namespace ended), and shows what the
+// CPUs did. No BPF program may be the reason: they run in RCU's read-side critical
+// sections, so that RCU would have stalled.
 func (g guest) boot(ctx context.Context, o options) report {
 	r := g.bootOnce(ctx, o)
-	if r.panic != "" && !r.started && ctx.Err() == nil {
+	switch {
+	case r.panic == "" || ctx.Err() != nil:
+		return r
+	case !r.started:
 		g.say("panicked before init ran (%s); booting it once more", r.panic)
-		r = g.bootOnce(ctx, o)
+	case strings.HasPrefix(r.panic, "softlockup") && !strings.Contains(r.console.String(), "rcu: INFO: "):
+		g.say("a CPU was stuck for two minutes; booting it once more. It printed:\n%s", tail(r.console.String(), 200))
+	default:
+		return r
 	}
-	return r
+	return g.bootOnce(ctx, o)
 }
+
+// watchdog makes a kernel panic of which a CPU is stuck for twice watchdog_thresh
+// seconds, and show what each CPU does.
+const watchdog = " softlockup_panic=1 softlockup_all_cpu_backtrace=1 watchdog_thresh=60"
 
 func (g guest) bootOnce(ctx context.Context, o options) (r report) {
 	ctx, cancel := context.WithTimeout(ctx, guestLimit)
@@ -100,6 +113,6 @@ func (g guest) args(o options) []string {
 	return append([]string{
 		"-accel", "tcg,thread=multi", "-smp", strconv.Itoa(o.cpus), "-m", "1536", "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
 		"-kernel", g.vmlinuz, "-initrd", g.initramfs,
-		"-append", g.kernel.arch.boot + " quiet panic=-1 oops=panic -- " + g.kernel.cgroups + " " + strings.Join(commands, " --then "),
+		"-append", g.kernel.arch.boot + " quiet panic=-1 oops=panic" + watchdog + " -- " + g.kernel.cgroups + " " + strings.Join(commands, " --then "),
 	}, g.kernel.arch.args...)
 }

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// A guest that panics before its init runs is booted once more.
+// A guest that panics before its init runs, or whose CPU is stuck, is booted once more.
 func TestBoot(t *testing.T) {
+	const stuck = "GUEST RUNS bpf\n[ 9.1] RIP: 0010:x\n[ 9.1] Kernel panic - not syncing: softlockup: hung tasks\n"
 	const panics = "[ 0.1] Kernel panic - not syncing: IO-APIC + timer doesn't work!\n"
 	good := console("--- PASS: TestA (0s)", "")
 	for _, tc := range []struct {
@@ -25,6 +26,9 @@ func TestBoot(t *testing.T) {
 		{name: "panics once", boots: []string{panics, good}, want: 2, said: "booting it once more"},
 		{name: "panics always", boots: []string{panics, panics, good}, want: 2, panic: true, said: "(IO-APIC + timer doesn't work!)"},
 		{name: "panics in a test", boots: []string{"GUEST RUNS bpf\n" + panics, good}, want: 1, panic: true},
+		{name: "is stuck once", boots: []string{stuck, good}, want: 2, said: "RIP: 0010:x"},
+		{name: "is stuck, and RCU with it", boots: []string{"[ 7.1] rcu: INFO: rcu_preempt self-detected stall on CPU\n" + stuck, good}, want: 1, panic: true},
+		{name: "is stuck always", boots: []string{stuck, stuck, good}, want: 2, panic: true, said: "stuck for two minutes"},
 		{name: "the emulator fails", boots: []string{good}, code: 3, want: 1, err: "exit status 3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
