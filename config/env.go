@@ -167,18 +167,26 @@ func (v *variables) exports(signal string, endpoints ...string) (named []string)
 // otlpStdout is the exporter that writes OTLP's JSON to standard output.
 const otlpStdout = "otlp/stdout"
 
+// exporterNamed returns the exporter that a variable names, where otlp stands for its
+// default.
+func exporterNamed(name string, otlp Exporter) Exporter {
+	switch name {
+	case otlpStdout:
+		return Exporter{File: &File{Path: Stdout}}
+	case "console":
+		return Exporter{Console: &Console{}}
+	}
+	return otlp
+}
+
 // pipelines returns those of the named exporters, without any that cannot work.
 func (v *variables) pipelines(named []string, prefix string, of func(option string) []string, signal string) (all []Pipeline) {
 	for i, name := range named {
-		p := defaultPipeline()
-		switch {
-		case slices.Contains(named[:i], name) || name == "none":
+		if slices.Contains(named[:i], name) || name == "none" {
 			continue
-		case name == otlpStdout:
-			p.Exporter = Exporter{File: &File{Path: Stdout}}
-		case name == "console":
-			p.Exporter = Exporter{Console: &Console{}}
 		}
+		p := defaultPipeline()
+		p.Exporter = exporterNamed(name, p.Exporter)
 		if v.pipeline(prefix, of, signal, &p) {
 			all = append(all, p)
 		}
@@ -292,12 +300,7 @@ func (v *variables) metrics() *Metrics {
 		if temporality, ok := map[string]Temporality{"cumulative": Cumulative, "delta": Delta, "lowmemory": LowMemory}[word]; ok {
 			r.Temporality = temporality
 		}
-		switch periodic[0] {
-		case otlpStdout:
-			r.Exporter = Exporter{File: &File{Path: Stdout}}
-		case "console":
-			r.Exporter = Exporter{Console: &Console{}}
-		}
+		r.Exporter = exporterNamed(periodic[0], r.Exporter)
 		if r.Exporter.OTLPGRPC == nil || v.otlp(ofSignal("METRICS"), "metrics", &r.Exporter) {
 			m.Periodic = r
 		}
