@@ -28,6 +28,8 @@ func TestBoot(t *testing.T) {
 		{name: "panics in a test", boots: []string{"GUEST RUNS bpf\n" + panics, good}, want: 1, panic: true},
 		{name: "is stuck once", boots: []string{stuck, good}, want: 2, said: "RIP: 0010:x"},
 		{name: "is stuck, and RCU with it", boots: []string{"[ 7.1] rcu: INFO: rcu_preempt self-detected stall on CPU\n" + stuck, good}, want: 1, panic: true},
+		{name: "is stuck after a failure", boots: []string{"GUEST RUNS bpf\n--- FAIL: TestA (0.10s)\n" + stuck, good}, want: 1, panic: true},
+		{name: "is stuck after a suite failed", boots: []string{"GUEST RUNS bpf\nGUEST RAN bpf: exit code 1\n" + stuck, good}, want: 1, panic: true},
 		{name: "is stuck always", boots: []string{stuck, stuck, good}, want: 2, panic: true, said: "stuck for two minutes"},
 		{name: "the emulator fails", boots: []string{good}, code: 3, want: 1, err: "exit status 3"},
 	} {

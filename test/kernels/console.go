@@ -46,6 +46,21 @@ var (
 	ranLine  = regexp.MustCompile(`GUEST RAN (\S+): exit code (\d+)$`)
 )
 
+// anyFailed reports whether a test or a suite failed.
+func (r *report) anyFailed() bool {
+	for _, got := range r.results {
+		if got == fail {
+			return true
+		}
+	}
+	for _, code := range r.codes {
+		if code != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // maxLine bounds a line of the console.
 const maxLine = 1 << 20
 
