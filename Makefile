@@ -14,12 +14,12 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # One way to compile, so that a package is compiled once for the build, the
 # linters, the tests and the amd64 guests. Only the race detector needs cgo.
 export CGO_ENABLED := 0
-# grpcnotrace leaves out gRPC's trace pages, and html/template with them: 4 MB, since
-# that keeps every exported method of the program.
+# grpcnotrace leaves out gRPC's trace pages. Their html/template makes the linker keep
+# every exported method of the program: 4 MB.
 export GOFLAGS += -trimpath -tags=grpcnotrace
 # The back ends of the end-to-end tests compile in two thirds of the time so; the
 # tests build them with these flags, too.
-BACKENDFLAGS := -trimpath '-gcflags=all=-l -dwarf=false'
+BACKENDFLAGS := -trimpath -tags=grpcnotrace '-gcflags=all=-l -dwarf=false'
 
 .DEFAULT_GOAL := all
 .PHONY: all build install run test test-unit test-raced test-plain test-e2e e2e-backends soak kills test-hostile test-presets test-jobs test-kernels test-powercut bench page-figures microbench fuzz lint lint-go lint-c lint-collector vulncheck generate check-generated clean help

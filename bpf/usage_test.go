@@ -82,8 +82,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// What a thread wrote counts, even where the kernel has no run time of it. That is a
-// matter of chance, one in some 500 on an emulated machine, so it is tried often.
+// What a thread wrote counts, even where the kernel has no run time of it. On an
+// emulated machine that is so for one thread in some 1,000, so it is tried often.
 func TestUsageOfShortThread(t *testing.T) {
 	const tries, wrote = 200, 4096
 	tr := tracer(t, Options{OnlyDescendants: true})

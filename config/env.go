@@ -167,8 +167,8 @@ func (v *variables) exports(signal string, endpoints ...string) (named []string)
 // otlpStdout is the exporter that writes OTLP's JSON to standard output.
 const otlpStdout = "otlp/stdout"
 
-// exporterNamed returns the exporter that a variable names, where otlp stands for its
-// default.
+// exporterNamed returns the exporter that a variable names; otlp is the one that the
+// name otlp means.
 func exporterNamed(name string, otlp Exporter) Exporter {
 	switch name {
 	case otlpStdout:

@@ -15,7 +15,7 @@ import (
 	"github.com/procspan/procspan/timeline"
 )
 
-// The page has the elements that the template gives it, whatever processes are
+// The page has the elements that page.go gives it, whatever processes are
 // called: one script that runs, no handler, no link, nothing to load.
 func TestHostilePage(t *testing.T) {
 	elements := func(a *timeline.Analysis) map[string]int {
