@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -190,11 +191,13 @@ func exporterFindings(o Options) []Finding {
 func probed(what string, to config.Exporter, probe func(context.Context) error) Finding {
 	ctx, cancel := context.WithTimeout(context.Background(), to.Common().Timeout)
 	defer cancel()
-	works := " answers"
-	if to.File != nil || to.Console != nil {
-		works = " can be written"
+	switch {
+	case to.File != nil && safedir.OfService(filepath.Dir(to.Target())):
+		return found(what, to.Target()+", of the service", nil)
+	case to.File != nil || to.Console != nil:
+		return found(what, to.Target()+" can be written", probe(ctx))
 	}
-	return found(what, to.Target()+works, probe(ctx))
+	return found(what, to.Target()+" answers", probe(ctx))
 }
 
 // diskFindings check the configured directories. They create and lock nothing: an
@@ -213,27 +216,31 @@ func diskFindings(o Options) (findings []Finding) {
 // directoryFinding reports whether a directory can be used, or created, and whether
 // need bytes are free there.
 func directoryFinding(what, option, dir string, need int64) Finding {
-	d, err := safedir.OpenExisting(dir)
-	if err == nil {
-		err = d.Close()
-	}
-	if errors.As(err, new(*safedir.UnsafeError)) {
-		return fatal(what, "", fmt.Errorf("use %s: %w", option, err))
-	}
-	at, err := safedir.Writable(dir)
-	if err != nil {
-		return fatal(what, "", fmt.Errorf("write to %s: %w; name a directory in %s that procspan may write to", at, err, option))
+	at, whose := filepath.Dir(filepath.Clean(dir)), ", of the service"
+	if !safedir.OfService(dir) {
+		whose = ""
+		d, err := safedir.OpenExisting(dir)
+		if err == nil {
+			err = d.Close()
+		}
+		if errors.As(err, new(*safedir.UnsafeError)) {
+			return fatal(what, "", fmt.Errorf("use %s: %w", option, err))
+		}
+		if at, err = safedir.Writable(dir); err != nil {
+			return fatal(what, "", fmt.Errorf("write to %s: %w; name a directory in %s that procspan may write to", at, err, option))
+		}
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(at, &disk); err != nil {
 		return found(what, "", fmt.Errorf("read the free space of %s: %w", at, err))
 	}
 	free := int64(disk.Bavail) * disk.Bsize
+	var err error
 	if free < need {
 		err = fmt.Errorf("%s has %s free, less than delivery.max_size, %s: what does not fit is dropped and counted; "+
 			"free space, or lower delivery.max_size", at, mebibytes(free), mebibytes(need))
 	}
-	return found(what, fmt.Sprintf("%s, %s free", dir, mebibytes(free)), err)
+	return found(what, fmt.Sprintf("%s, %s free%s", dir, mebibytes(free), whose), err)
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -78,19 +78,32 @@ func OpenExisting(path string) (*Dir, error) {
 	return &Dir{path: path, file: file}, nil
 }
 
-// Writable reports why no file can be created in a directory, which Open would
-// create first if it does not exist. It creates nothing. At is the directory that the
-// answer is about: this one, or the nearest that exists above it.
+// Writable returns nil if a file can be created in a directory, or in one that Open
+// would create for it. It creates nothing. at is the path that the answer is about.
 func Writable(path string) (at string, err error) {
 	at = filepath.Clean(path)
 	for {
 		err = writable(at)
-		if up := filepath.Dir(at); errors.Is(err, unix.ENOENT) && up != at {
+		_, there := os.Lstat(at) // a link to nothing
+		if up := filepath.Dir(at); errors.Is(err, unix.ENOENT) && there != nil && up != at {
 			at = up
 			continue
 		}
 		return at, err
 	}
+}
+
+// OfService reports whether a directory is that of a service of systemd with a dynamic
+// user (DynamicUser=): root's link to its namesake in the folder private beside it.
+// Only the service can write there, and others than root cannot look into it.
+func OfService(path string) bool {
+	path = filepath.Clean(path)
+	link, err := os.Lstat(path)
+	if err != nil || owner(link) != 0 {
+		return false
+	}
+	to, err := os.Readlink(path) // of what is no link: an error
+	return err == nil && to == filepath.Join("private", filepath.Base(path))
 }
 
 func writable(dir string) error {

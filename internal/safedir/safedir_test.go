@@ -140,6 +140,7 @@ func TestWritable(t *testing.T) {
 	mkdir(t, filepath.Join(base, "open"), 0o777)
 	mkdir(t, filepath.Join(base, "closed"), 0o555)
 	write(t, filepath.Join(base, "file"), 0o666)
+	symlink(t, "nothing", filepath.Join(base, "link"))
 	if os.Geteuid() == 0 { // who may write anywhere; only this thread becomes another user
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -159,10 +160,30 @@ func TestWritable(t *testing.T) {
 		"file":         {"file", unix.ENOTDIR},
 		"file/a":       {"file/a", unix.ENOTDIR},
 		"open/../open": {"open", nil},
+		"link":         {"link", unix.ENOENT},
+		"link/a":       {"link", unix.ENOENT},
 	} {
 		at, err := Writable(base + "/" + path)
 		if at != filepath.Join(base, want.at) || !errors.Is(err, want.err) {
 			t.Errorf("%s: %s: %v, want %s: %v", path, at, err, want.at, want.err)
+		}
+	}
+}
+
+func TestOfService(t *testing.T) {
+	base := t.TempDir()
+	mkdir(t, filepath.Join(base, "plain"), 0o700)
+	for name, to := range map[string]string{"service": "private/service", "other": "private/service", "user": "private/user"} {
+		symlink(t, to, filepath.Join(base, name))
+		uid := 0
+		if name == "user" {
+			uid = 1234
+		}
+		chown(t, filepath.Join(base, name), uid)
+	}
+	for name, want := range map[string]bool{"service": true, "service/": true, "other": false, "user": false, "plain": false, "none": false} {
+		if got := OfService(base + "/" + name); got != want {
+			t.Errorf("%s: %t, want %t", name, got, want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ const (
 )
 
 // steps is how many steps installed/run.sh has.
-const steps = 20
+const steps = 21
 
 // install boots a fresh Debian with systemd, and lets it install the package, use
 // it, upgrade it while o.install processes come and go, remove and purge it. It

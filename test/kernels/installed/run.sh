@@ -40,6 +40,11 @@ owned() { # the group may execute the binary and read the configuration, others 
 	getcap /usr/bin/procspan | grep -q 'cap_dac_read_search,cap_sys_ptrace,cap_perfmon,cap_bpf=ep'
 }
 
+doctor() { # the service's directories are not root's
+	procspan doctor --config /etc/procspan.yaml >doctor.txt && grep -q '^ok    store .*, of the service$' doctor.txt &&
+		grep -q '^ok    exporter .*/traces.jsonl, of the service$' doctor.txt || { cat doctor.txt; return 1; }
+}
+
 unprivileged() { # the agent's user, and what it may still do
 	pid=$(systemctl show -p MainPID --value procspan)
 	[ "$(ps_user "$pid")" != 0 ] || { echo "it runs as root"; return 1; }
@@ -135,6 +140,7 @@ step "observing" within 60 logged msg=observing
 step "without privileges" unprivileged
 step "systemd-analyze security" systemd-analyze security --no-pager --threshold=30 procspan.service
 step "a unit's span" unit_span hello.service
+step "doctor beside the service" doctor
 step "reload" systemctl reload procspan
 step "the reload is logged" within 60 logged reload
 step "attacked while it starts and stops" attacked
