@@ -99,18 +99,33 @@ func (r *Redactor) Args(args string) string {
 
 // Variable returns the value of an environment variable, redacted.
 func (r *Redactor) Variable(name, value string) string {
-	switch is := secretName(name); {
-	case value == "" || r.allowed(name):
+	if value == "" || r.allowed(name) {
 		return value
-	case is == strong && !reference(value) && !directory(name, value) && !r.allowed(value),
-		is != none && is != strong && (secretLike(name, value) || is == numeric && pin(value)) && !r.allowed(value):
+	}
+	if r.namedSecret(name, value) {
 		return redacted
 	}
-	return r.settle(value, func() {
+	settled := r.settle(value, func() {
 		r.words = append(r.words[:0], word{end: len(r.s)})
 		r.command(0, 1, 0)
 		r.text(0, len(r.s))
 	})
+	if settled != value && r.namedSecret(name, settled) { // without what made it look like none
+		return redacted
+	}
+	return settled
+}
+
+// namedSecret reports whether a value is a secret since its variable has the name of one.
+func (r *Redactor) namedSecret(name, value string) bool {
+	switch is := secretName(name); is {
+	case none:
+		return false
+	case strong:
+		return !reference(value) && !directory(name, value) && !r.allowed(value)
+	default:
+		return (secretLike(name, value) || is == numeric && pin(value)) && !r.allowed(value)
+	}
 }
 
 // settle redacts s until nothing changes: one redaction may uncover another,
