@@ -81,8 +81,9 @@ __noinline int add_thread(void)
 		walk->usage.runtime += BPF_CORE_READ(thread, se.sum_exec_runtime);
 		/*
 		 * A thread releases its mm right before keep_thread adds its counters,
-		 * so one with an mm is not in exited_threads yet. With group_dead the
-		 * order is reversed; then threads between the two are few, and do no I/O.
+		 * so one with an mm is not in exited_threads yet; one between the two is
+		 * missed. With group_dead the order is reversed; then threads between
+		 * the two are few, and do no I/O.
 		 */
 		if (!has_group_dead && BPF_CORE_READ(thread, mm)) {
 			ADD_IO(&walk->usage, thread, BPF_CORE_READ);
