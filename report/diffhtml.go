@@ -19,18 +19,8 @@ func DiffHTML(path string, c *timeline.Comparison) error {
 
 func diffPage(c *timeline.Comparison) string {
 	var m markup
-	m.add(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'">
-<title>comparison · procspan</title>
-`, hash(style))
-	m.WriteString("<style>" + style + "</style>\n")
-	m.add(`</head>
-<body>
-<main>
-<h1>%s → %s</h1>
+	m.head("comparison · procspan", "", "")
+	m.add(`<h1>%s → %s</h1>
 <p>Differences below %s of the elapsed time are noise.`, console.Duration(c.A), console.Duration(c.B), console.Duration(c.Noise))
 	if c.LessParallel {
 		m.add(" The same work was done less in parallel.")

@@ -21,3 +21,16 @@ func (m *markup) add(constant string, texts ...string) {
 	}
 	fmt.Fprintf(m, constant, escaped...)
 }
+
+// head begins a page. Its policy forbids every request, and allows the style and what
+// allowed adds. Allowed and metas are constants or hashes.
+func (m *markup) head(title, allowed, metas string) {
+	m.WriteString(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` + allowed + `style-src '` + hash(style) + `'; base-uri 'none'; form-action 'none'">
+` + metas)
+	m.add("<title>%s</title>\n", title)
+	m.WriteString("<style>" + style + "</style>\n</head>\n<body>\n<main>\n")
+}

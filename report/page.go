@@ -5,24 +5,13 @@ import (
 	"strconv"
 )
 
-// The page in HTML, up to the data. Where the style and the script begin and end is
-// what their hashes cover.
+// html is the page up to the data.
 func (v *pageView) html() string {
 	var m markup
-	m.add(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '%s'; style-src '%s'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+	m.head(v.Title, "script-src '"+hash(script())+"'; ", `<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>%s</title>
-`, hash(script()), hash(style), v.Title)
-	m.WriteString("<style>" + style + "</style>\n")
-	m.add(`</head>
-<body>
-<main>
-<h1><code>%s</code></h1>
+`)
+	m.add(`<h1><code>%s</code></h1>
 <ul class="facts">
 `, v.Command)
 	for _, f := range v.Facts {
