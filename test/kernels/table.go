@@ -116,15 +116,7 @@ func (r *report) check() (problems []error) {
 
 // failed reports whether the console is worth printing.
 func (r *report) failed() bool {
-	if len(r.check()) > 0 {
-		return true
-	}
-	for _, got := range r.results {
-		if got == fail {
-			return true
-		}
-	}
-	return false
+	return len(r.check()) > 0 || r.anyFailed()
 }
 
 // union lists the tests of all reports. A test that only some have comes after
