@@ -84,8 +84,8 @@ func Writable(path string) (at string, err error) {
 	at = filepath.Clean(path)
 	for {
 		err = writable(at)
-		_, there := os.Lstat(at) // a link to nothing
-		if up := filepath.Dir(at); errors.Is(err, unix.ENOENT) && there != nil && up != at {
+		_, missing := os.Lstat(at) // not so a link to nothing
+		if up := filepath.Dir(at); errors.Is(err, unix.ENOENT) && missing != nil && up != at {
 			at = up
 			continue
 		}
